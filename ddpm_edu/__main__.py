@@ -1,0 +1,133 @@
+"""The command line: python -m ddpm_edu train | sample | evaluate | classifier | equations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit status; bad input is one line on standard error and status 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except KeyboardInterrupt:
+        print("stopped; what is on disk is whole", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:
+        print(f"ddpm_edu: {error}", file=sys.stderr)
+        return 2
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from . import data, training
+
+    device = _device(arguments.device)
+    if arguments.resume:
+        config = training.read_config(arguments.run)
+    else:
+        config = training.override(training.preset(arguments.preset), steps=arguments.steps, seed=arguments.seed)
+    training.check_device(device)
+    images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
+    trainer = training.Trainer(config, images, held_out, device)
+    print(f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {training.machine(trainer.device)['device']}")
+    for progress in training.train(trainer, arguments.run, arguments.resume):
+        print(
+            f"step {progress.step:6,} of {config.steps:,}   loss {progress.loss:.4f}   held out {progress.validation_loss:.4f}   "
+            f"{progress.rate:,.0f} digits/s   {_minutes(progress, config.steps)} left",
+            flush=True,
+        )
+    training.describe(trainer, arguments.run)
+    return 0
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from . import evaluation, training
+
+    network, config = training.load_run(arguments.run, _device(arguments.device))
+    samples = evaluation.draw(network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed)
+    evaluation.save_grid(samples, arguments.out)
+    print(f"{arguments.n} digits in {arguments.out}")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from . import evaluation
+
+    metrics = evaluation.evaluate(arguments.run, arguments.n, _device(arguments.device), arguments.seed, progress=print)
+    print(json.dumps(metrics, indent=2))
+    return 0
+
+
+def _classifier(arguments: argparse.Namespace) -> int:
+    from . import evaluation
+
+    metrics = evaluation.train_classifier(arguments.run, _device(arguments.device), progress=print)
+    print(json.dumps(metrics, indent=2))
+    return 0
+
+
+def _equations(arguments: argparse.Namespace) -> int:
+    from . import equations
+
+    return equations.report(as_json=arguments.json)
+
+
+def _device(name: str | None) -> str:
+    """The named device, or where none is named a CUDA card if there is one."""
+    if name is not None:
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _minutes(progress: object, steps: int) -> str:
+    left = progress.seconds / progress.step * (steps - progress.step)  # type: ignore[attr-defined]
+    return f"{left / 60:.0f} min"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ddpm_edu", description="Train, sample and measure; check the equations.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")
+    train.add_argument("--preset", default="cpu", help="tiny, cpu or gpu (default: cpu)")
+    train.add_argument("--run", type=Path, required=True, help="the folder for the record")
+    train.add_argument("--steps", type=int, help="training steps, instead of the preset's")
+    train.add_argument("--seed", type=int, help="instead of 0")
+    train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
+    train.set_defaults(command=_train)
+
+    sample = commands.add_parser("sample", help="draw digits from a trained run into a picture")
+    sample.add_argument("--run", type=Path, required=True, help="the run's folder")
+    sample.add_argument("--out", type=Path, required=True, help="the picture to write, a .png")
+    sample.add_argument("--n", type=int, default=64, help="how many digits (default: 64)")
+    sample.add_argument("--sampler", default="ancestral", help="ancestral or ddim (default: ancestral)")
+    sample.add_argument("--steps", type=int, help="steps of the ddim sampler (default: 50)")
+    sample.add_argument("--seed", type=int, default=0, help="the same seed gives the same digits on the same machine")
+    sample.set_defaults(command=_sample)
+
+    evaluate = commands.add_parser("evaluate", help="measure how near a run's samples come to real digits")
+    evaluate.add_argument("--run", type=Path, required=True, help="the run's folder")
+    evaluate.add_argument("--n", type=int, default=2000, help="how many samples to draw (default: 2000)")
+    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.set_defaults(command=_evaluate)
+
+    classifier = commands.add_parser("classifier", help="train the classifier whose features measure the samples")
+    classifier.add_argument("--run", type=Path, required=True, help="the folder for the record")
+    classifier.set_defaults(command=_classifier)
+
+    equations = commands.add_parser("equations", help="check every numbered equation of the book")
+    equations.add_argument("--json", action="store_true", help="print the results as JSON")
+    equations.set_defaults(command=_equations)
+
+    for command in (train, sample, evaluate, classifier):
+        command.add_argument("--device", help="cpu or cuda (default: cuda where there is a card)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What every function says about bad input: the argument's name, what it was, and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return `value` as a float if it is a finite number with low ≤ value ≤ high.
+
+    Raises TypeError if it is no number, ValueError if it is not finite or out of range.
+    """
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, but it was {value!r}") from None
+    if not math.isfinite(result) or not low <= result <= high:
+        raise ValueError(f"{name} must be {_range(low, high)}, but it was {value!r}")
+    return result
+
+
+def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """Return `value` as an int if it is a whole number with low ≤ value ≤ high.
+
+    Raises TypeError if it is not a whole number, ValueError if it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, but it was {value!r}")
+    if value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"a whole number from {low} to {high}"
+        raise ValueError(f"{name} must be {allowed}, but it was {value!r}")
+    return int(value)
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `allowed`; raises ValueError otherwise."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, but it was {value!r}")
+    return str(value)
+
+
+def array(name: str, values: Any, ndim: int | None = None) -> np.ndarray:
+    """Return `values` as a float64 array of finite numbers, of `ndim` axes where that is given.
+
+    Raises TypeError if they are no numbers, ValueError if one is not finite or the axes do not fit.
+    """
+    try:
+        result = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be numbers, but it was {values!r}") from None
+    if ndim is not None and result.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axis/axes, but its shape was {result.shape}")
+    if not np.isfinite(result).all():
+        bad = result[~np.isfinite(result)].flat[0]
+        raise ValueError(f"{name} must hold finite numbers only, but one of them was {bad}")
+    return result
+
+
+def _range(low: float, high: float) -> str:
+    if low == -math.inf and high == math.inf:
+        return "a finite number"
+    if high == math.inf:
+        return f"a finite number of at least {low:g}"
+    if low == -math.inf:
+        return f"a finite number of at most {high:g}"
+    return f"a number from {low:g} to {high:g}"
