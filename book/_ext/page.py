@@ -1,0 +1,174 @@
+"""Make every page stand on its own: palette, coloured symbols, icons, no foreign scripts, downloads, footer.
+
+The theme brings scripts that fetch code from other hosts and 700 kB of icon fonts. A reader of this book may be
+offline and opens the pages as files, so whatever is not needed is left out here, and what is needed is made local.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import subprocess
+import tomllib
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import pydata_sphinx_theme
+from docutils import nodes
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parents[2]
+COLOURED_COMMANDS = {"alpha": "α", "beta": "β", "varepsilon": "ε"}
+SOLID_ICONS = (
+    "angle-left angle-right arrow-up bars chevron-down chevron-right circle-half-stroke circle-info code download "
+    "file file-pdf list magnifying-glass moon rocket sun"
+).split()
+BRAND_ICONS = ["github"]
+UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
+_X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
+
+
+def palette_css(palette: dict[str, dict[str, str]]) -> str:
+    """The palette as CSS custom properties: light as the default, dark under the theme's attribute."""
+
+    def rules(scheme: str) -> str:
+        return " ".join(f"--ddpm-{name.replace('_', '-')}: {colour};" for name, colour in palette[scheme].items())
+
+    return f":root {{ {rules('light')} }}\nhtml[data-theme='dark'] {{ {rules('dark')} }}\n"
+
+
+def icons_css(bundle: str) -> str:
+    """The few icons that the pages use, as CSS masks; their outlines are read from the theme's own icon bundle."""
+    rules = [
+        ".fa-solid, .fa-brands, .fa-regular, .fas, .fab, .far, .fa { display: inline-block; width: 1em; height: 1em; "
+        "background: currentColor; -webkit-mask: var(--icon) center / contain no-repeat; "
+        "mask: var(--icon) center / contain no-repeat; vertical-align: -0.125em; }",
+        ".fa-lg { font-size: 1.15em; }",
+    ]
+    for name in (*SOLID_ICONS, *BRAND_ICONS):
+        found = re.findall(rf'[{{,]"?{re.escape(name)}"?:\[(\d+),(\d+),\[[^\]]*\],"[0-9a-f]+","([^"]+)"\]', bundle)
+        if not found:
+            raise ValueError(f"the theme's icon bundle has no icon {name!r}")
+        width, height, path = found[-1]
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>'
+        rules.append(f".fa-{name} {{ --icon: url(\"data:image/svg+xml,{urllib.parse.quote(svg, safe=' =:/')}\"); }}")
+    return "\n".join(rules) + "\n"
+
+
+def colour_symbols(latex: str) -> str:
+    r"""Wrap x_0 and \hat{x}_0 in a class, so that the page can colour them; α, β and ε are coloured by macros."""
+    return _X_0.sub(lambda match: rf"{{\class{{sym-x-0}}{{{match.group(0)}}}}}", latex)
+
+
+def trim(html: str) -> str:
+    """Take out of a finished page what would load icon fonts or a second copy of a script."""
+    html = re.sub(r"\s*<link[^>]*fontawesome[^>]*/?>", "", html)
+    html = re.sub(r"\s*<script[^>]*fontawesome[^>]*></script>", "", html)
+    html = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", html, flags=re.DOTALL)
+    html = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", html)
+    return html
+
+
+def version_line() -> str:
+    """Version and, in a git checkout, date and short name of the last commit."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"].get("version", "")
+    try:
+        command = ["git", "-C", str(ROOT), "log", "-1", "--format=%cs, commit %h"]
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = datetime.date.today().isoformat()
+    return f"Version {version} ({commit})"
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text("utf8") != text:
+        path.write_text(text, "utf8")
+
+
+def _configure(app: Sphinx, config: Any) -> None:
+    generated = Path(app.outdir).parent / "generated"
+    generated.mkdir(parents=True, exist_ok=True)
+    palette = json.loads((ROOT / "ddpm_edu" / "palette.json").read_text("utf8"))
+    _write(generated / "palette.css", palette_css(palette))
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome"
+    bundle = next(theme.glob("*/js/all.min.js")).read_text("utf8")
+    _write(generated / "icons.css", icons_css(bundle))
+    config.html_static_path.append(str(generated))
+    macros = {command: rf"{{\class{{sym-{command}}}{{{letter}}}}}" for command, letter in COLOURED_COMMANDS.items()}
+    config.mathjax3_config = {
+        "loader": {"load": ["[tex]/html"]},
+        "tex": {"packages": {"[+]": ["html"]}, "macros": macros},
+        "options": {"enableMenu": False},
+        **(config.mathjax3_config or {}),
+    }
+    config.html_context.setdefault("default_mode", "auto")
+
+
+def _drop_unused_extensions(app: Sphinx) -> None:
+    """Jupyter Book always loads these extensions; the book uses none of them, and their scripts name other hosts."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [entry for entry in listeners if entry.handler.__module__.split(".")[0] != "sphinx_thebe"]
+
+
+def _start(app: Sphinx) -> None:
+    for name in ("palette.css", "icons.css", "book.css"):
+        app.add_css_file(name, priority=900)
+    builder: Any = app.builder
+    if not hasattr(builder, "templates"):
+        return
+    render = builder.templates.render
+    builder.templates.render = lambda template, context: trim(render(template, context))
+
+
+def _colour(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    for node in list(doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block))):
+        assert isinstance(node, nodes.Element)
+        node.children = [nodes.Text(colour_symbols(node.astext()))]
+
+
+def _prepare_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    for kind in ("script_files", "css_files"):
+        context[kind] = [entry for entry in context[kind] if not _unwanted(entry)]
+    context["theme_extra_footer"] = f'<div class="version">{version_line()}</div>'
+    twin = Path(app.srcdir) / f"{pagename}.ipynb"
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["buttons"] = [b for b in group["buttons"] if b.get("label") != "download-notebook-button"]
+            if twin.exists():
+                notebook = {
+                    "type": "link",
+                    "url": context["pathto"](f"notebooks/{twin.name}", 1),
+                    "text": "Notebook (.ipynb)",
+                    "icon": "fas fa-code",
+                    "label": "download-notebook-button",
+                    "tooltip": "Download this chapter as a notebook",
+                }
+                group["buttons"].insert(0, notebook)
+            for wheel in sorted((Path(app.outdir) / "downloads").glob("*.whl")):
+                package = {
+                    "type": "link",
+                    "url": context["pathto"](f"downloads/{wheel.name}", 1),
+                    "text": "Package (.whl)",
+                    "icon": "fas fa-download",
+                    "label": "download-wheel-button",
+                    "tooltip": "Download the package ddpm_edu, to install without a network",
+                }
+                group["buttons"].append(package)
+
+
+def _unwanted(entry: Any) -> bool:
+    text = str(entry) + str(getattr(entry, "attributes", ""))
+    return any(name in text for name in UNWANTED_FILES)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx."""
+    _drop_unused_extensions(app)
+    app.connect("config-inited", _configure, priority=10)
+    app.connect("builder-inited", _start)
+    app.connect("doctree-resolved", _colour)
+    app.connect("html-page-context", _prepare_page, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}
