@@ -32,7 +32,9 @@ def _train(arguments: argparse.Namespace) -> int:
     training.check_device(device)
     images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
     trainer = training.Trainer(config, images, held_out, device)
-    print(f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {training.machine(trainer.device)['device']}")
+    print(
+        f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {training.machine(trainer.device)['device']}"
+    )
     for progress in training.train(trainer, arguments.run, arguments.resume):
         print(
             f"step {progress.step:6,} of {config.steps:,}   loss {progress.loss:.4f}   held out {progress.validation_loss:.4f}   "
@@ -47,6 +49,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     from . import evaluation, training
 
     network, config = training.load_run(arguments.run, _device(arguments.device))
+    evaluation.check_picture(arguments.out)
     samples = evaluation.draw(network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed)
     evaluation.save_grid(samples, arguments.out)
     print(f"{arguments.n} digits in {arguments.out}")
@@ -90,7 +93,9 @@ def _minutes(progress: object, steps: int) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ddpm_edu", description="Train, sample and measure; check the equations.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ddpm_edu", description="Train, sample and measure; check the equations."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")

@@ -122,7 +122,9 @@ def _find(name: str) -> Path:
         for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
             if candidate.is_file():
                 return candidate
-        raise FileNotFoundError(f"DDPM_EDU_DATA must name a folder that holds {name} or {name}.gz, but it was {folder!r}")
+        raise FileNotFoundError(
+            f"DDPM_EDU_DATA must name a folder that holds {name} or {name}.gz, but it was {folder!r}"
+        )
     return _download(f"{name}.gz")
 
 

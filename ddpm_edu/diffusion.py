@@ -6,6 +6,7 @@ from 1…T; the answer has x_t's shape. NumPy arrays and tensors both work: the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -140,7 +141,7 @@ def ddim(
         raise ValueError(f"rng must be a generator where eta > 0, but it was None and eta {eta}")
     times = [round(schedule.T * i / steps) for i in range(steps, -1, -1)]
     x_t = x_T
-    for t, s in zip(times[:-1], times[1:], strict=True):  # s is the time to reach, the paper's τ_{i−1}
+    for t, s in itertools.pairwise(times):  # s is the time to reach, the paper's τ_{i−1}
         alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
         eps = eps_theta(x_t, _repeat(t, x_t))
         x_0 = x_0_from_eps(x_t, eps, t, schedule)
@@ -171,7 +172,7 @@ def noise_like(x: Any, rng: Any) -> Any:
 
 
 def _repeat(t: int, x: Any) -> Any:
-    """t for each of x's items, shape (B,), of x's kind."""
+    """T for each of x's items, shape (B,), of x's kind."""
     if isinstance(x, np.ndarray):
         return np.full(len(x), t)
     import torch

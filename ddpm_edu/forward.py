@@ -40,7 +40,9 @@ def variance_path(v_0: float, alpha: float, beta: float, steps: int) -> np.ndarr
     for t in range(1, steps + 1):
         v[t] = alpha * float(v[t - 1]) + beta
     if not math.isfinite(v[-1]):
-        raise OverflowError(f"the variance outgrew a float at step {int(np.argmax(~np.isfinite(v)))}: alpha was {alpha}")
+        raise OverflowError(
+            f"the variance outgrew a float at step {int(np.argmax(~np.isfinite(v)))}: alpha was {alpha}"
+        )
     return v
 
 

@@ -144,7 +144,9 @@ def align(picked: Any, x: Any) -> Any:
 def _check_t(t: Any, T: int) -> None:
     if hasattr(t, "is_floating_point"):  # a tensor
         if t.is_floating_point() or t.is_complex() or t.ndim > 1:
-            raise TypeError(f"t must be whole numbers of shape () or (B,), but it was {t.dtype} of shape {tuple(t.shape)}")
+            raise TypeError(
+                f"t must be whole numbers of shape () or (B,), but it was {t.dtype} of shape {tuple(t.shape)}"
+            )
         if t.device.type != "cpu" or t.numel() == 0:
             return
         low, high = int(t.min()), int(t.max())

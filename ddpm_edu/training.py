@@ -84,7 +84,9 @@ class TrainingConfig:
             values = json.loads(text)
             return TrainingConfig(**{**values, "unet": UNetConfig(**values["unet"])})
         except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"config.json must be a configuration written by this package, but it is not: {error}") from None
+            raise ValueError(
+                f"config.json must be a configuration written by this package, but it is not: {error}"
+            ) from None
 
 
 PRESETS = {
@@ -142,7 +144,9 @@ class Trainer:
         size = config.unet.image_size
         for name, given in (("images", images), ("held_out", held_out)):
             if given.shape[1:] != (size, size) or len(given) == 0:
-                raise ValueError(f"{name} must have shape (N, {size}, {size}) with N ≥ 1, but its shape was {given.shape}")
+                raise ValueError(
+                    f"{name} must have shape (N, {size}, {size}) with N ≥ 1, but its shape was {given.shape}"
+                )
         self.x_0 = torch.from_numpy(to_unit_range(images)).to(self.device)
         self.schedule = schedules.linear(config.T, config.beta_1, config.beta_T).to(self.device)
         self.rng = torch.Generator(self.device).manual_seed(config.seed)
@@ -150,7 +154,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = UNet(config.unet)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
         on_cuda = self.device.type == "cuda"
         self.eps_theta: Callable[[Tensor, Tensor], Tensor] = self.network
@@ -295,7 +299,9 @@ def check_device(device: str) -> torch.device:
     """The device of that name; raises ValueError if it is neither cpu nor cuda, RuntimeError if there is no CUDA card."""
     arguments.choice("device", device, ("cpu", "cuda"))
     if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device must be one that this machine has, but it was 'cuda' and torch finds no CUDA card; use 'cpu'")
+        raise RuntimeError(
+            "device must be one that this machine has, but it was 'cuda' and torch finds no CUDA card; use 'cpu'"
+        )
     return torch.device(device)
 
 
@@ -331,9 +337,9 @@ def find_run(name: str) -> Path:
     here = Path(__file__).parent
     shelves = [shelf for shelf in (here.parent / "runs", here / "runs") if shelf.is_dir()]
     for shelf in shelves:
-        if (shelf / name / "config.json").is_file():
+        if (shelf / name / "weights.safetensors").is_file():
             return shelf / name
-    known = sorted(path.parent.name for shelf in shelves for path in shelf.glob("*/config.json"))
+    known = sorted(path.parent.name for shelf in shelves for path in shelf.glob("*/weights.safetensors"))
     raise FileNotFoundError(f"name must be a recorded run, one of {known}, but it was {name!r}")
 
 
@@ -350,7 +356,7 @@ def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, Training
         network.load_state_dict(load_tensors(directory / "weights.safetensors"))
     except RuntimeError as error:
         raise ValueError(f"weights.safetensors must fit the U-Net of config.json, but it does not: {error}") from None
-    return network.to(check_device(device), memory_format=torch.channels_last).eval(), config
+    return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config
 
 
 def read_config(directory: str | Path) -> TrainingConfig:
@@ -417,7 +423,9 @@ def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[
     path = directory / "config.json"
     if not resume:
         if path.exists():
-            raise FileExistsError(f"directory must not hold a run unless it is to be resumed, but {str(directory)!r} holds one")
+            raise FileExistsError(
+                f"directory must not hold a run unless it is to be resumed, but {str(directory)!r} holds one"
+            )
         write_whole(path, trainer.config.to_json().encode())
         return [], 0.0
     stored = read_config(directory)

@@ -42,7 +42,9 @@ class UNetConfig:
         if not self.multipliers:
             raise ValueError("multipliers must hold at least one number, but it was empty")
         if self.channels % self.groups or self.channels % 2:
-            raise ValueError(f"channels must be even and a multiple of groups ({self.groups}), but it was {self.channels}")
+            raise ValueError(
+                f"channels must be even and a multiple of groups ({self.groups}), but it was {self.channels}"
+            )
         if self.image_size % 2 ** (len(self.multipliers) - 1):
             raise ValueError(
                 f"image_size must be divisible by {2 ** (len(self.multipliers) - 1)}, since multipliers has "
@@ -159,8 +161,9 @@ class UNet(nn.Module):
             if level > 0:
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(c, c, 3, padding=1)))
 
-        self.last = nn.Sequential(nn.GroupNorm(config.groups, c), nn.SiLU(), nn.Conv2d(c, 1, 3, padding=1))
-        nn.init.zeros_(self.last[-1].weight)
+        to_noise = nn.Conv2d(c, 1, 3, padding=1)
+        nn.init.zeros_(to_noise.weight)
+        self.last = nn.Sequential(nn.GroupNorm(config.groups, c), nn.SiLU(), to_noise)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """x_t: (B, 1, size, size). t: (B,), whole numbers from 1…T. Returns x_t's shape."""

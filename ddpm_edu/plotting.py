@@ -1,0 +1,81 @@
+"""One style and one palette for every figure; each function takes `ax` and returns it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .densities import Density
+from .evaluation import grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PALETTE: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "palette.json").read_text(encoding="utf-8"))
+"""The colours of page, figures and widgets, for a light and a dark ground."""
+
+COLOURS: dict[str, str] = PALETTE["light"]
+"""The colours of figures: alpha, beta, epsilon, x_0, x_t and normal. The page turns them round on a dark ground."""
+
+
+def use_style() -> None:
+    """Set Matplotlib's defaults for the book: a transparent ground, few lines, text of the page's size."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    ink = COLOURS["x_t"]
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.2, 3.0),
+            "figure.dpi": 110,
+            "figure.facecolor": "none",
+            "figure.constrained_layout.use": True,
+            "savefig.facecolor": "none",
+            "savefig.dpi": 160,
+            "axes.facecolor": "none",
+            "axes.edgecolor": COLOURS["normal"],
+            "axes.labelcolor": ink,
+            "axes.linewidth": 0.8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 10.5,
+            "axes.titlelocation": "left",
+            "axes.labelsize": 10,
+            "axes.prop_cycle": cycler(color=[COLOURS[name] for name in ("alpha", "beta", "epsilon", "x_0")]),
+            "font.size": 10,
+            "legend.frameon": False,
+            "legend.fontsize": 9.5,
+            "lines.linewidth": 2,
+            "text.color": ink,
+            "xtick.color": ink,
+            "ytick.color": ink,
+            "xtick.labelsize": 9.5,
+            "ytick.labelsize": 9.5,
+        }
+    )
+
+
+def density(ax: Axes, law: Density, x: np.ndarray, label: str = "x_t", **style: Any) -> Axes:
+    """Draw a density over x, shape (N,), as a filled curve in the colour of x_t unless `style` says otherwise."""
+    style = {"color": COLOURS["x_t"], **style}
+    p = law.pdf(x)
+    ax.plot(x, p, label=label, **style)
+    ax.fill_between(x, p, color=style["color"], alpha=0.12, linewidth=0)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def standard_normal(ax: Axes, x: np.ndarray, label: str = "N(0, 1)") -> Axes:
+    """Draw the density of N(0, 1) over x, shape (N,), as a dashed grey line."""
+    ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), "--", color=COLOURS["normal"], label=label)
+    return ax
+
+
+def images(ax: Axes, pictures: np.ndarray, columns: int | None = None) -> Axes:
+    """Draw grey images, uint8 (N, H, W), as a grid without axes."""
+    ax.imshow(grid(pictures, columns), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set_axis_off()
+    return ax
