@@ -229,7 +229,7 @@ def train_classifier(
     rng = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        classifier = Classifier().to(on).to(memory_format=torch.channels_last)
+        classifier = Classifier().to(on).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
         batch = 128
         per_epoch = len(x) // batch

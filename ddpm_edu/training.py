@@ -42,7 +42,7 @@ class TrainingConfig:
     """The first β of the linear schedule."""
     beta_T: float = 0.02
     """Its last."""
-    steps: int = 12_000
+    steps: int = 10_000
     """Training steps, each on one batch."""
     batch: int = 64
     """Digits in a batch."""
@@ -154,7 +154,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = UNet(config.unet)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
         on_cuda = self.device.type == "cuda"
         self.eps_theta: Callable[[Tensor, Tensor], Tensor] = self.network
@@ -356,7 +356,7 @@ def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, Training
         network.load_state_dict(load_tensors(directory / "weights.safetensors"))
     except RuntimeError as error:
         raise ValueError(f"weights.safetensors must fit the U-Net of config.json, but it does not: {error}") from None
-    return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config
+    return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
 
 
 def read_config(directory: str | Path) -> TrainingConfig:
