@@ -105,6 +105,7 @@ def _configure(app: Sphinx, config: Any) -> None:
         **(config.mathjax3_config or {}),
     }
     config.html_context.setdefault("default_mode", "auto")
+    config.html_theme_options["use_fullscreen_button"] = False
 
 
 def _drop_unused_extensions(app: Sphinx) -> None:
