@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,4 +79,32 @@ def images(ax: Axes, pictures: np.ndarray, columns: int | None = None) -> Axes:
     """Draw grey images, uint8 (N, H, W), as a grid without axes."""
     ax.imshow(grid(pictures, columns), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set_axis_off()
+    return ax
+
+
+def strip(ax: Axes, x: np.ndarray, labels: Sequence[str]) -> Axes:
+    """Draw pictures, float (N, H, W) in [−1, 1], in one row on a dark ground like a strip of film, with a label below each.
+
+    Values beyond −1 and 1 are drawn as black and white. The ground is the whole figure's.
+    Raises ValueError if there is not one label for each picture.
+    """
+    if len(labels) != len(x):
+        raise ValueError(f"labels must be one for each of the {len(x)} pictures, but there were {len(labels)}")
+    images(ax, np.round(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8), columns=len(x))
+    height, width = x.shape[1:]
+    for place, label in enumerate(labels):
+        middle = place * (width + 1) + (width - 1) / 2
+        ax.text(middle, height + 1, label, color=PALETTE["dark"]["x_t"], ha="center", va="top", fontsize=9)
+    ax.set_ylim(height + 6, -1)
+    ax.figure.set_facecolor("#161616")
+    return ax
+
+
+def midpoints(ax: Axes, x: np.ndarray, edges: np.ndarray, label: str = "particles", **style: Any) -> Axes:
+    """Draw the histogram of particles, shape (n,), over bars with `edges`, shape (K + 1,), and join the bars' midpoints."""
+    style = {"color": COLOURS["x_t"], "linewidth": 1.2, "marker": "o", "markersize": 3, **style}
+    heights, _ = np.histogram(x, edges, density=True)
+    ax.stairs(heights, edges, fill=True, color=style["color"], alpha=0.15)
+    ax.plot((edges[:-1] + edges[1:]) / 2, heights, label=label, **style)
+    ax.set_ylim(bottom=0)
     return ax
