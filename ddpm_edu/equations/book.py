@@ -42,7 +42,9 @@ def folder() -> Path:
     for candidate in (package.parent / "book", package / "_book"):
         if any(candidate.glob("*.md")):
             return candidate
-    raise FileNotFoundError(f"the chapters must be in {package.parent / 'book'} or {package / '_book'}, but neither holds one")
+    raise FileNotFoundError(
+        f"the chapters must be in {package.parent / 'book'} or {package / '_book'}, but neither holds one"
+    )
 
 
 def chapters(where: Path | None = None) -> list[str]:
@@ -98,9 +100,9 @@ def read(chapter: str, text: str) -> list[Printed]:
                 block += "\n" + lines[row]
                 row += 1
             latex, _, rest = block.partition("$$")
-            label = re.match(r"^\s*\(([\w:-]+)\)", rest)
-            if label:
-                found.append(Printed(label[1], chapter, latex.strip("\n"), start + 1))
+            name = re.match(r"^\s*\(([\w:-]+)\)", rest)
+            if name:
+                found.append(Printed(name[1], chapter, latex.strip("\n"), start + 1))
     return found
 
 
@@ -113,7 +115,8 @@ def _closing(lines: list[str], row: int, fence: str, chapter: str) -> int:
 
 
 def _directive(lines: list[str]) -> tuple[str, str]:
-    label, body = "", []
+    label = ""
+    body: list[str] = []
     for line in lines:
         option = re.match(r"^\s*:(\w+):\s*(.*)$", line)
         if option and not any(part.strip() for part in body):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import forward
-from .evaluate import Moments, World
+from .evaluate import Moments
 from .register import Case, parsed
 from .worlds import affine_law, scheduled
 

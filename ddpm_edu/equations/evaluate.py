@@ -156,7 +156,7 @@ ELEMENTARY: dict[str, Callable[..., Any]] = {
 
 def whole(value: Any, what: str) -> int:
     """`value` as an int. Raises ValueError naming `what` if it is no whole number."""
-    number = float(value)
+    number = float(value) if np.ndim(value) == 0 else math.nan
     if not math.isfinite(number) or number != round(number):
         raise ValueError(f"{what} must be a whole number, but it was {number}")
     return round(number)

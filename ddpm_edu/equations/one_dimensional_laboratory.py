@@ -36,7 +36,9 @@ def _(rng: np.random.Generator) -> Case:
     return Case(World(values, laws=world.laws), [after])
 
 
-@parsed("mean-path", "m_t", how="The printed mean is compared with that of a histogram pushed t times, one step at a time.")
+@parsed(
+    "mean-path", "m_t", how="The printed mean is compared with that of a histogram pushed t times, one step at a time."
+)
 def _(rng: np.random.Generator) -> Case:
     world, density, v = _laboratory(rng)
     return Case(world, [pushed(density, v["alpha"], v["beta"], v["t"]).mean])

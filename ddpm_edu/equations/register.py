@@ -189,7 +189,9 @@ def matched(where: Path | None = None) -> list[tuple[Check, book.Printed]]:
     """
     known, pages = checks(where), book.printed(where)
     faults = [
-        f"{label} ({page.chapter}.md, line {page.line}) has no check" for label, page in pages.items() if label not in known
+        f"{label} ({page.chapter}.md, line {page.line}) has no check"
+        for label, page in pages.items()
+        if label not in known
     ]
     for label, check in known.items():
         if label not in pages:

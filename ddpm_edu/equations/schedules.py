@@ -26,7 +26,9 @@ def _(rng: np.random.Generator) -> Case:
     return Case(it.world, [it.schedule.alpha_bar[it.t]])
 
 
-@parsed("linear-schedule", r"\beta_t", how="The printed line is compared with schedules.linear at random T, t, β_1 and β_T.")
+@parsed(
+    "linear-schedule", r"\beta_t", how="The printed line is compared with schedules.linear at random T, t, β_1 and β_T."
+)
 def _(rng: np.random.Generator) -> Case:
     T = int(rng.integers(2, 40))
     t = int(rng.integers(1, T + 1))

@@ -43,6 +43,10 @@ def _(expected: Any) -> float:
     t, x_0, eps = signs[:, 0].astype(int), signs[:, 1:2], signs[:, 2:]
     worst = 0.0
     for c in (0.0, 0.3, 0.8):
-        loss = diffusion.training_loss(lambda x, t, c=c: c * x, x_0, t, schedule, eps)
+
+        def network(x: Any, t: Any, c: float = c) -> Any:
+            return c * x
+
+        loss = diffusion.training_loss(network, x_0, t, schedule, eps)
         worst = max(worst, abs(loss - np.mean(expected(schedule, c)[1:])))
     return worst

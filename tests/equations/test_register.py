@@ -1,0 +1,196 @@
+"""The register: each label one check, each check one label, and a check that can fail."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddpm_edu import equations, forward, posterior
+from ddpm_edu.equations import book, register
+from ddpm_edu.equations.evaluate import Moments, World
+from ddpm_edu.equations.register import Case, FunctionCheck, ParsedCheck, distance
+
+ROOT = Path(book.__file__).parents[2]
+
+
+def test_every_numbered_equation_of_the_book_is_checked() -> None:
+    results = equations.run_all()
+    assert [result.label for result in results] == [check.label for check, _ in register.matched()]
+    failed = [
+        f"{result.label}: {result.residual:.1e} > {result.tolerance:.0e}; {result.how}"
+        for result in results
+        if not result.passed
+    ]
+    assert not failed, "\n".join(failed)
+    for result in results:
+        assert result.kind in register.KINDS
+        assert math.isfinite(result.residual)
+        assert result.how.endswith(".")
+        assert equations.check(result.label) == result
+
+
+def test_run_all_is_the_same_every_time_and_fast() -> None:
+    equations.run_all()
+    start = time.perf_counter()
+    again = equations.run_all()
+    assert time.perf_counter() - start < 5
+    assert again == equations.run_all()
+
+
+def test_only_the_chapters_carry_labels() -> None:
+    for page in (ROOT / "index.md", ROOT / "README.md"):
+        if page.exists():
+            assert book.read(page.stem, page.read_text(encoding="utf-8")) == []
+
+
+def test_command_line() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "ddpm_edu", "equations", "--json"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    records = json.loads(run.stdout)
+    assert [record["label"] for record in records] == [result.label for result in equations.run_all()]
+    assert {"label", "chapter", "kind", "residual", "tolerance"} <= set(records[0])
+
+
+CHAPTER = r"""# A chapter
+
+```{math}
+:label: alpha-from-beta
+\alpha_t = 1 - \beta_t
+```
+"""
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A book of one chapter, and a register of its one check."""
+    register.checks()  # fills the register
+    monkeypatch.setattr(register, "_CHECKS", {"alpha-from-beta": register._CHECKS["alpha-from-beta"]})
+    (tmp_path / "schedules.md").write_text(CHAPTER, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_small_book_passes(small: Path) -> None:
+    (result,) = equations.run_all(small)
+    assert result.passed
+    assert result.label == "alpha-from-beta"
+    assert result.chapter == "schedules"
+    assert result.kind == "parsed"
+
+
+def test_a_label_without_a_check_and_a_check_without_a_label(small: Path) -> None:
+    (small / "schedules.md").write_text(CHAPTER.replace("alpha-from-beta", "alpha-from-nothing"), encoding="utf-8")
+    with pytest.raises(LookupError, match=r"alpha-from-nothing.*has no check") as caught:
+        equations.run_all(small)
+    assert "alpha-from-beta has a check, but schedules.md has no equation" in str(caught.value)
+
+
+def test_a_label_in_another_chapter(small: Path) -> None:
+    (small / "schedules.md").write_text("# Nothing\n", encoding="utf-8")
+    (small / "training.md").write_text(CHAPTER, encoding="utf-8")
+    with pytest.raises(LookupError, match=r"is checked for schedules\.md, but stands in training\.md"):
+        equations.run_all(small)
+
+
+def test_only_the_chapters_that_exist_count(small: Path) -> None:
+    (small / "schedules.md").rename(small / "other.md")
+    (small / "other.md").write_text("# Nothing\n", encoding="utf-8")
+    assert equations.run_all(small) == []
+
+
+@pytest.mark.parametrize(
+    ("printed", "why"),
+    [
+        (r"\alpha_t = 1 + \beta_t", "compared with"),
+        (r"\alpha_t = \alpha_t", "no value here"),
+        (r"\alpha_t = 1 - \gamma_t", "gamma_t has no value"),
+        (r"\beta_t = 1 - \alpha_t", "must tell"),
+        (r"\alpha_t = 1 - \beta_{t+20}", "needs an index"),
+        (r"\alpha_t = 1 - \foo", "does not allow"),
+        (r"\alpha_t = 1 - \beta_t, \quad \alpha_T = \beta_T", "compared with"),
+        (r"\alpha_t = 1 - \beta_t, \quad \varepsilon \sim \mathcal{N}(0, 2)", "compared with"),
+        (r"\alpha_t = 1 - \beta_t, \quad z \sim \mathcal{N}(0, 1)", "z has no law"),
+        (r"\alpha_t = \mathcal{N}(0, 1)", "must be of"),
+    ],
+)
+def test_a_misprint_fails_and_says_why(small: Path, printed: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (small / "schedules.md").write_text(CHAPTER.replace(r"\alpha_t = 1 - \beta_t", printed), encoding="utf-8")
+    (result,) = equations.run_all(small)
+    assert not result.passed
+    assert why in result.how
+
+
+def test_report_says_what_failed(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(book, "folder", lambda: small)
+    assert equations.report() == 0
+    assert "1 equations checked, 0 failed" in capsys.readouterr().out
+    (small / "schedules.md").write_text(CHAPTER.replace("1 - ", r"\foo - "), encoding="utf-8")
+    assert equations.report() == 1
+    assert "FAILED" in capsys.readouterr().out
+    assert equations.report(as_json=True) == 1
+    (record,) = json.loads(capsys.readouterr().out)
+    assert record["residual"] is None
+    assert record["passed"] is False
+
+
+def test_check_names_what_is_allowed() -> None:
+    with pytest.raises(ValueError, match="label must be one of"):
+        equations.check("nothing")
+
+
+def test_a_label_has_one_check() -> None:
+    register.checks()
+    check = register._CHECKS["alpha-bar"]
+    with pytest.raises(ValueError, match="must have one check"):
+        register.add(check)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        register.add(ParsedCheck("new", "schedules", "How.", (), lambda rng: Case(World(), [0]), kind="belief"))
+
+
+def test_a_function_check_is_bound_to_what_is_printed() -> None:
+    check = FunctionCheck("new", "schedules", "How.", "algebra", "a = b", lambda formula: formula, 0.0)
+    assert register.run(check, " a =\n b ").passed
+    changed = register.run(check, "a = c")
+    assert not changed.passed
+    assert "ddpm_edu/equations/schedules.py" in changed.how
+
+
+def test_distance() -> None:
+    assert distance(1.1, 1.0) == pytest.approx(0.1)
+    assert distance(2e-9, 1e-9) == pytest.approx(1)  # small truths count like large ones
+    assert distance(0.5, 0.0) == 0.5
+    assert distance(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(0.5)
+    assert distance(math.nan, 1.0) == math.inf
+    assert distance(Moments(1.0, 2.0), Moments(1.0, 1.0)) == 1
+    assert distance(Moments(1.0, 2.0), 1.0) == math.inf
+    assert distance(1.0, Moments(1.0, 2.0)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("label", "module", "name"),
+    [
+        ("q-sample", forward, "q_sample"),
+        ("closed-form", forward, "q_sample"),
+        ("kernel", forward, "kernel_step"),
+        ("variance-limit", forward, "variance_limit"),
+        ("posterior-mean", posterior, "mean"),
+        ("beta-tilde", posterior, "variance"),
+    ],
+)
+def test_a_wrong_function_fails_too(label: str, module: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is compared with the package: if the package goes wrong, the check says so as well."""
+    if label not in {check.label for check, _ in register.matched()}:
+        pytest.skip(f"no page prints {label} yet")
+    right = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *arguments: 1.001 * right(*arguments))
+    assert not equations.check(label).passed
