@@ -146,16 +146,18 @@ def align(picked: Any, x: Any) -> Any:
 
 def _check_t(t: Any, T: int) -> None:
     if hasattr(t, "is_floating_point"):  # a tensor
-        if t.is_floating_point() or t.is_complex() or t.ndim > 1:
+        # A tensor of bytes or bools would not pick items but mask them.
+        if t.is_floating_point() or t.is_complex() or t.itemsize < 4 or t.ndim > 1:
             raise TypeError(
-                f"t must be whole numbers of shape () or (B,), but it was {t.dtype} of shape {tuple(t.shape)}"
+                "t must be whole numbers of 32 or 64 bits and shape () or (B,), "
+                f"but it was {t.dtype} of shape {tuple(t.shape)}"
             )
         if t.device.type != "cpu" or t.numel() == 0:
             return
         low, high = int(t.min()), int(t.max())
     else:
         steps = np.asarray(t)
-        if steps.dtype.kind not in "iu" or steps.ndim > 1:
+        if isinstance(t, (list, tuple)) or steps.dtype.kind not in "iu" or steps.ndim > 1:
             raise TypeError(f"t must be whole numbers of shape () or (B,), but it was {t!r}")
         if steps.size == 0:
             return
