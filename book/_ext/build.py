@@ -67,6 +67,14 @@ def copy_notebooks(folder: Path) -> None:
         shutil.copy(twin, folder / twin.name)
 
 
+def quiet_kernels(build: Path) -> None:
+    """Give the kernels settings of their own: no reader's start-up files, and no log below an error."""
+    profile = build.resolve() / "ipython" / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n", "utf8")
+    os.environ["IPYTHONDIR"] = str(profile.parent)
+
+
 def run_jupyter_book(build: Path, toc: Path, strict: bool) -> int:
     """Run Jupyter Book over the whole table of contents and return its exit status."""
     result = build_sphinx(
@@ -107,6 +115,7 @@ def main() -> int:
     fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would spoil each other's pages
     if not sys.stdout.isatty():
         nocolor()
+    quiet_kernels(build)
     if empty_stale_cache(build):
         print("Every chapter is run now; the next build runs only those whose code has changed.", flush=True)
     html = build / "html"

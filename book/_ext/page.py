@@ -7,10 +7,10 @@ offline and opens the pages as files, so whatever is not needed is left out here
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
 import re
 import subprocess
-import tomllib
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,7 @@ def trim(html: str) -> str:
 
 def version_line() -> str:
     """Version and, in a git checkout, date and short name of the last commit."""
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        version = tomllib.load(file)["project"].get("version", "")
+    version = importlib.metadata.version("ddpm-edu")
     try:
         command = ["git", "-C", str(ROOT), "log", "-1", "--format=%cs, commit %h"]
         commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -165,6 +164,13 @@ def _unwanted(entry: Any) -> bool:
     return any(name in text for name in UNWANTED_FILES)
 
 
+def _finish(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out the notebooks that MyST-NB writes: the twins are offered instead."""
+    for folder in (Path(app.outdir) / "_sources", Path(app.outdir) / "reports"):
+        for path in folder.rglob("*.ipynb"):
+            path.unlink()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     _drop_unused_extensions(app)
@@ -172,4 +178,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", _start)
     app.connect("doctree-resolved", _colour)
     app.connect("html-page-context", _prepare_page, priority=900)
+    app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}
