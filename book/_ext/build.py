@@ -90,7 +90,7 @@ def run_jupyter_book(build: Path, toc: Path, strict: bool) -> int:
         freshenv=True,
     )
     if isinstance(result, Exception):
-        print(f"{type(result).__name__}: {result}")
+        print(f"{type(result).__name__}: {result}\n{result.__cause__ or ''}")
         return 1
     return int(result)
 
