@@ -1,0 +1,157 @@
+"""The book's widgets: one ES module each, the same in a notebook and in the built page.
+
+`Laboratory` and `ScheduleExplorer` are anywidgets: their traits can be read, set and observed from Python, and they are
+laid out like any other ipywidget. The sources beside this file are ES modules that import one another;
+`bundle.bundled` joins them into the single text that an anywidget carries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from . import bundle
+
+__all__ = ["Laboratory", "ScheduleExplorer"]
+
+#: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
+LIMITS: dict[str, tuple[float, float]] = {
+    "alpha": (0, 2),
+    "beta": (0, 25),
+    "t": (0, 1000),
+    "bars": (24, 48),
+    "T": (2, 4000),
+    "betas": (1e-6, 0.999),
+    "v_0": (0, 10),
+}
+
+#: Two humps on 32 bars over [-3, 3]: the laboratory's usual start (state.js names the others).
+TWO_HUMPS = tuple(
+    round(
+        math.exp(-0.5 * ((x + 1.15) / 0.32) ** 2) + 0.62 * math.exp(-0.5 * ((x - 1.05) / 0.42) ** 2),
+        4,
+    )
+    for x in (-3 + (k + 0.5) * 6 / 32 for k in range(32))
+)
+
+
+class _Number(traitlets.TraitType[float, float]):
+    """A finite number within limits, or a whole one."""
+
+    def __init__(self, default: float, limits: tuple[float, float], whole: bool = False) -> None:
+        super().__init__(default)
+        self.limits, self.whole = limits, whole
+
+    def validate(self, obj: Any, value: Any) -> float:
+        kind = "a whole number" if self.whole else "a number"
+        low, high = self.limits
+        try:
+            result = float(value)
+        except (TypeError, ValueError):
+            result = math.nan
+        wrong_type = isinstance(value, (bool, str)) or (self.whole and not result.is_integer())
+        if wrong_type or not low <= result <= high:
+            raise traitlets.TraitError(f"{self.name} must be {kind} from {low:g} to {high:g}, but it was {value!r}")
+        return int(result) if self.whole else result
+
+
+class _Heights(traitlets.TraitType[list[float], Sequence[float]]):
+    """The heights of a histogram's bars, in any unit."""
+
+    def validate(self, obj: Any, value: Any) -> list[float]:
+        few, many = LIMITS["bars"]
+        name = self.name
+        try:
+            heights = [float(height) for height in value]
+        except (TypeError, ValueError):
+            raise traitlets.TraitError(f"{name} must be a list of heights, but it was {value!r}") from None
+        if not few <= len(heights) <= many:
+            raise traitlets.TraitError(f"{name} must have {few:g} to {many:g} bars, but it had {len(heights)}")
+        for k, height in enumerate(heights):
+            if not 0 <= height <= 1e9:
+                raise traitlets.TraitError(f"{name} must hold heights from 0 to 1e9, but bar {k} was {height!r}")
+        if not any(heights):
+            raise traitlets.TraitError(f"{name} must have a bar above 0, but all {len(heights)} were 0")
+        return heights
+
+
+class _Betas(traitlets.TraitType[list[float], Sequence[float]]):
+    """The β at a drawn schedule's control points."""
+
+    def validate(self, obj: Any, value: Any) -> list[float]:
+        low, high = LIMITS["betas"]
+        name = self.name
+        try:
+            betas = [float(beta) for beta in value]
+        except (TypeError, ValueError):
+            raise traitlets.TraitError(f"{name} must be a list of β, but it was {value!r}") from None
+        if not 2 <= len(betas) <= 12:
+            raise traitlets.TraitError(f"{name} must have 2 to 12 points, but it had {len(betas)}")
+        for k, beta in enumerate(betas):
+            if not low <= beta <= high:
+                raise traitlets.TraitError(f"{name} must hold β from {low:g} to {high:g}, but point {k} was {beta!r}")
+        return betas
+
+
+class Laboratory(anywidget.AnyWidget):
+    """The one-dimensional laboratory: x_t = √α·x_{t−1} + √β·ε from a starting histogram, with independent α and β.
+
+    alpha: from 0 to 2. beta: from 0 to 25. t: a whole number from 0 to 1000.
+    histogram: 24 to 48 heights over [-3, 3], none negative, not all 0, in any unit.
+    coupled: keep β = 1 − α when one of them is moved in the widget. joined: join the midpoints of the particles' bars.
+    compact: fewer controls, for a small place. seed: of the particles.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("laboratory.js")
+    _css = bundle.stylesheet()
+
+    alpha = _Number(0.99, LIMITS["alpha"]).tag(sync=True)
+    beta = _Number(0.01, LIMITS["beta"]).tag(sync=True)
+    t = _Number(200, LIMITS["t"], whole=True).tag(sync=True)
+    histogram = _Heights(list(TWO_HUMPS)).tag(sync=True)
+    coupled = traitlets.Bool(False).tag(sync=True)
+    joined = traitlets.Bool(False).tag(sync=True)
+    compact = traitlets.Bool(False).tag(sync=True)
+    seed = _Number(1, (0, 2**31 - 1), whole=True).tag(sync=True)
+
+    @traitlets.default("histogram")
+    def _two_humps(self) -> list[float]:
+        return list(TWO_HUMPS)
+
+
+class ScheduleExplorer(anywidget.AnyWidget):
+    """Noise schedules side by side: β_t, ᾱ_t, log-SNR, the rms step and the variance along t.
+
+    kind: "constant", "linear", "cosine" or "drawn". T: steps, from 2 to 4000. t: the marked step, from 0 to T.
+    beta: of the constant schedule. beta_1, beta_T: the ends of the linear one. points: β at equally spaced points of
+    the drawn one, 2 to 12 of them. v_0: the variance at t = 0, from 0 to 10.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("schedules.js")
+    _css = bundle.stylesheet()
+
+    kind = traitlets.Unicode("linear").tag(sync=True)
+    T = _Number(1000, LIMITS["T"], whole=True).tag(sync=True)
+    t = _Number(500, (0, LIMITS["T"][1]), whole=True).tag(sync=True)
+    beta = _Number(0.01, LIMITS["betas"]).tag(sync=True)
+    beta_1 = _Number(1e-4, LIMITS["betas"]).tag(sync=True)
+    beta_T = _Number(0.02, LIMITS["betas"]).tag(sync=True)
+    points = _Betas().tag(sync=True)
+    v_0 = _Number(2.0, LIMITS["v_0"]).tag(sync=True)
+
+    @traitlets.default("points")
+    def _points(self) -> list[float]:
+        return [1e-4, 2e-3, 1.5e-2, 2e-2, 2e-2]
+
+    @traitlets.validate("kind")
+    def _known_kind(self, proposal: dict[str, Any]) -> str:
+        kinds = ("constant", "linear", "cosine", "drawn")
+        if proposal["value"] not in kinds:
+            raise traitlets.TraitError(f"kind must be one of {', '.join(kinds)}, but it was {proposal['value']!r}")
+        return str(proposal["value"])

@@ -1,0 +1,259 @@
+// Controls shared by the widgets: sliders with typed values, chips, the transport, lit terms, address and model.
+
+import { html, setAttribute, setText } from './drawing.js';
+import { nearestStop, parseNumber } from './state.js';
+import { sayExactly } from './words.js';
+
+let counter = 0;
+
+/** A name that no other element on the page has. */
+export function uniqueId(stem) {
+  counter += 1;
+  return `ddpm-${stem}-${counter}-${Math.random().toString(36).slice(2, 7)}`;
+}
+
+/**
+ * A native slider over readable stops, with a value that can be typed and may exceed the slider.
+ * @param {{symbol: string, name: string, colour: string, stops: number[], limits: number[], marks: number[],
+ *          whole?: boolean, set: (value: number) => void}} options
+ */
+export function slider({ symbol, name, colour, stops, limits, marks = [], whole = false, set }) {
+  const id = uniqueId('slider');
+  const range = html('input', {
+    type: 'range',
+    id,
+    min: 0,
+    max: stops.length - 1,
+    step: 1,
+    class: 'range',
+    oninput: () => set(stops[Number(range.value)]),
+  });
+  const warning = html('span', { class: 'warning', id: `${id}-warning`, role: 'status' });
+  const typed = html('input', {
+    type: 'text',
+    inputmode: 'decimal',
+    class: 'typed',
+    size: 8,
+    autocomplete: 'off',
+    spellcheck: 'false',
+    'aria-label': `${name}, typed`,
+    'aria-describedby': `${id}-warning`,
+    oninput: () => take(),
+    onkeydown: (event) => {
+      if (event.key === 'Enter') {
+        take();
+        show(current, true);
+      }
+    },
+    onblur: () => {
+      complain('');
+      show(current, true);
+    },
+    onfocus: () => typed.select(),
+  });
+  const complain = (text) => {
+    setText(warning, text);
+    setAttribute(typed, 'aria-invalid', text ? 'true' : 'false');
+  };
+  const take = () => {
+    const value = parseNumber(typed.value, limits);
+    if (value === null || (whole && !Number.isInteger(value))) {
+      complain(`${symbol} is a ${whole ? 'whole ' : ''}number from ${limits[0]} to ${limits[1]}`);
+      return;
+    }
+    complain('');
+    set(value);
+  };
+  let current = NaN;
+  const show = (value, force = false) => {
+    if (value === current && !force) return;
+    current = value;
+    const text = sayExactly(value);
+    const index = String(nearestStop(stops, value));
+    if (range.value !== index) range.value = index;
+    const share = Number(index) / (stops.length - 1);
+    range.style.setProperty('--share', share.toFixed(4));
+    setAttribute(range, 'aria-valuetext', text);
+    if (document.activeElement !== typed && typed.getRootNode().activeElement !== typed) typed.value = text;
+    else if (force) typed.value = text;
+  };
+  const scale = html('div', { class: 'marks', 'aria-hidden': 'true' });
+  for (const mark of marks) {
+    const tick = html('span', {}, sayExactly(mark));
+    tick.style.setProperty('--share', (nearestStop(stops, mark) / (stops.length - 1)).toFixed(4));
+    scale.append(tick);
+  }
+  const element = html(
+    'div',
+    { class: `slider colour-${colour}` },
+    html('label', { for: id }, html('span', { class: 'symbol' }, symbol), html('span', { class: 'name' }, ` ${name}`)),
+    typed,
+    html('div', { class: 'track' }, range, marks.length ? scale : null),
+    warning,
+  );
+  return { element, range, typed, show };
+}
+
+/** A row of buttons of which one at most is pressed. */
+export function chips({ label, items, choose }) {
+  const id = uniqueId('chips');
+  const buttons = items.map((item) =>
+    html('button', { type: 'button', class: 'chip', 'aria-pressed': 'false', title: item.title, onclick: () => choose(item) }, item.label),
+  );
+  const element = html('div', { class: 'chips', role: 'group', 'aria-labelledby': id }, html('span', { class: 'chips-label', id }, label), ...buttons);
+  return {
+    element,
+    buttons,
+    show: (isPressed) => items.forEach((item, i) => setAttribute(buttons[i], 'aria-pressed', isPressed(item) ? 'true' : 'false')),
+  };
+}
+
+/** A labelled checkbox. */
+export function checkbox(label, set) {
+  const id = uniqueId('checkbox');
+  const box = html('input', { type: 'checkbox', id, onchange: () => set(box.checked) });
+  return {
+    element: html('div', { class: 'checkbox' }, box, html('label', { for: id }, label)),
+    box,
+    show: (value) => {
+      box.checked = value;
+    },
+  };
+}
+
+/** A line of numbers' names and values for those who do not see the figure (and those who like tables). */
+export function numbersTable(caption) {
+  const body = html('tbody');
+  const cells = new Map();
+  const element = html(
+    'details',
+    { class: 'numbers' },
+    html('summary', {}, 'The numbers as a table'),
+    html('table', {}, html('caption', {}, caption), body),
+  );
+  return {
+    element,
+    show: (rows) => {
+      for (const [name, value] of rows) {
+        let cell = cells.get(name);
+        if (!cell) {
+          cell = html('td', {}, '');
+          cells.set(name, cell);
+          body.append(html('tr', {}, html('th', { scope: 'row' }, name), cell));
+        }
+        setText(cell, value);
+      }
+    },
+  };
+}
+
+/** Lights up, in `root`, everything that belongs to the part under the pointer or the focus. */
+export function lights(root, changed) {
+  let pinned = '';
+  const partOf = (target) => {
+    const element = target && target.closest ? target.closest('[data-part]') : null;
+    return element && root.contains(element) ? element.dataset.part : '';
+  };
+  const light = (part) => {
+    const now = part || pinned;
+    if ((root.dataset.lit || '') === now) return;
+    if (now) root.dataset.lit = now;
+    else delete root.dataset.lit;
+    changed(now);
+  };
+  root.addEventListener('pointerover', (event) => {
+    if (event.pointerType !== 'touch') light(partOf(event.target));
+  });
+  root.addEventListener('pointerleave', () => light(''));
+  root.addEventListener('focusin', (event) => {
+    if (event.target.matches('.term')) light(partOf(event.target));
+  });
+  root.addEventListener('focusout', () => light(''));
+  root.addEventListener('click', (event) => {
+    const term = event.target.closest ? event.target.closest('.term') : null;
+    if (!term) return;
+    pinned = pinned === term.dataset.part ? '' : term.dataset.part;
+    for (const other of root.querySelectorAll('.term')) setAttribute(other, 'aria-pressed', other.dataset.part === pinned ? 'true' : 'false');
+    light(pinned);
+  });
+}
+
+/** A term of an equation: a symbol above the value it has now; it lights its part of the figure. */
+export function term(part, symbol, meaning) {
+  const value = html('span', { class: 'term-value' }, '');
+  const element = html(
+    'button',
+    { type: 'button', class: `term part-${part}`, 'data-part': part, 'aria-pressed': 'false' },
+    html('span', { class: 'term-symbol' }, ...symbol),
+    value,
+  );
+  return {
+    element,
+    show: (text, spoken = text) => {
+      setText(value, text);
+      setAttribute(element, 'aria-label', `${meaning}: ${spoken}`);
+    },
+  };
+}
+
+/** Runs `step` at most once a frame while playing; pauses off-screen, in the background and at the end. */
+export function player({ root, isReduced, advance, changed }) {
+  let playing = false;
+  let visible = true;
+  let last = 0;
+  let frame = 0;
+  let owed = 0;
+  const tick = (now) => {
+    frame = 0;
+    if (!playing || !visible) return;
+    const elapsed = last ? Math.min(100, now - last) : 16;
+    last = now;
+    owed += elapsed;
+    // 50 steps a second; with reduced motion 25 steps twice a second
+    const every = isReduced() ? 500 : 20;
+    const size = isReduced() ? 25 : 1;
+    const steps = Math.floor(owed / every);
+    owed -= steps * every;
+    if (steps > 0 && !advance(steps * size)) return set(false);
+    frame = requestAnimationFrame(tick);
+  };
+  const set = (value) => {
+    playing = value;
+    last = 0;
+    owed = 0;
+    if (playing && visible && !frame) frame = requestAnimationFrame(tick);
+    changed(playing);
+  };
+  const watcher = new IntersectionObserver((entries) => {
+    visible = entries[entries.length - 1].isIntersecting;
+    last = 0;
+    if (visible && playing && !frame) frame = requestAnimationFrame(tick);
+  });
+  watcher.observe(root);
+  return {
+    get playing() {
+      return playing;
+    },
+    set,
+    stop: () => {
+      playing = false;
+      cancelAnimationFrame(frame);
+      watcher.disconnect();
+    },
+  };
+}
+
+/** True when the reader asks for less motion. */
+export function reducedMotion() {
+  return window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+}
+
+/** Replaces the page's fragment without a new entry in the history, wherever the page comes from. */
+export function replaceFragment(fragment) {
+  if (window.location.hash === fragment) return;
+  try {
+    window.history.replaceState(window.history.state, '', fragment);
+  } catch {
+    // some browsers refuse this for files; then the address keeps what it had
+  }
+}

@@ -1,0 +1,7 @@
+import { html } from './drawing.js';
+
+function render({ el }) {
+  el.replaceChildren(html('div', { class: 'ddpm' }));
+}
+
+export default { render };
