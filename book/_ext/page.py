@@ -21,10 +21,25 @@ from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURED_COMMANDS = {"alpha": "α", "beta": "β", "varepsilon": "ε"}
-SOLID_ICONS = (
-    "angle-left angle-right arrow-up bars chevron-down chevron-right circle-half-stroke circle-info code download "
-    "file file-pdf list magnifying-glass moon rocket sun"
-).split()
+SOLID_ICONS = [
+    "angle-left",
+    "angle-right",
+    "arrow-up",
+    "bars",
+    "chevron-down",
+    "chevron-right",
+    "circle-half-stroke",
+    "circle-info",
+    "code",
+    "download",
+    "file",
+    "file-pdf",
+    "list",
+    "magnifying-glass",
+    "moon",
+    "rocket",
+    "sun",
+]
 BRAND_ICONS = ["github"]
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
 _X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
@@ -53,7 +68,7 @@ def icons_css(bundle: str) -> str:
             raise ValueError(f"the theme's icon bundle has no icon {name!r}")
         width, height, path = found[-1]
         svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>'
-        rules.append(f".fa-{name} {{ --icon: url(\"data:image/svg+xml,{urllib.parse.quote(svg, safe=' =:/')}\"); }}")
+        rules.append(f'.fa-{name} {{ --icon: url("data:image/svg+xml,{urllib.parse.quote(svg, safe=" =:/")}"); }}')
     return "\n".join(rules) + "\n"
 
 

@@ -31,7 +31,7 @@ ADMONITIONS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": 
 ROLE = re.compile(r"\{(?P<name>[a-z][\w:.-]*)\}`(?P<text>[^`]+)`")
 TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 LEFTOVER = re.compile(r"^[\s>]*(?:`{3,}|~{3,}|:{3,})\s*\{|\{[a-z][\w:.-]*\}`|^\([\w-]+\)=\s*$|^:{3,}\s*$", re.MULTILINE)
-SETUP = '''\
+SETUP = """\
 # In Colab this cell installs the book's package. Anywhere else it does nothing.
 import importlib.util
 import subprocess
@@ -43,7 +43,7 @@ if "google.colab" in sys.modules and importlib.util.find_spec("ddpm_edu") is Non
         print("The package could not be installed from {url}.")
         print("The built book offers it in its download menu, as a file ddpm_edu-….whl.")
         print("Upload that file here (the folder symbol at the left), run %pip install ddpm_edu-*.whl, then go on.")
-'''
+"""
 
 
 class TwinError(ValueError):
@@ -326,7 +326,9 @@ class Rewriter:
         if name == "bibliography":
             return self.references()
         if name == "tableofcontents":
-            lines = [f"- [{self.title(chapter)}]({chapter}.ipynb)" for chapter in self.book.names if chapter != self.name]
+            lines = [
+                f"- [{self.title(chapter)}]({chapter}.ipynb)" for chapter in self.book.names if chapter != self.name
+            ]
             return "\n".join(lines)
         raise self.error(f"the directive {{{name}}} has no plain form")
 
@@ -386,7 +388,8 @@ def authors(entry: Entry) -> str:
 def reference(entry: Entry) -> str:
     """A work: authors, title, where, when, address."""
     people = [
-        plain(" ".join(p.first_names + p.middle_names + p.prelast_names + p.last_names)) for p in entry.persons["author"]
+        plain(" ".join(p.first_names + p.middle_names + p.prelast_names + p.last_names))
+        for p in entry.persons["author"]
     ]
     where = plain(entry.fields.get("journal", entry.fields.get("booktitle", "")))
     rest = f" *{where}*, {entry.fields['year']}." if where else f" {entry.fields['year']}."
