@@ -115,6 +115,8 @@ class Histogram:
         if (np.diff(edges) <= 0).any():
             raise ValueError(f"edges must rise from each to the next, but they were {edges}")
         object.__setattr__(self, "edges", edges)
+        if (heights < 0).any():
+            raise ValueError(f"heights must be at least 0, but one of them was {heights.min()}")
         object.__setattr__(self, "heights", _shares("heights", heights * np.diff(edges)) / np.diff(edges))
         object.__setattr__(self, "noise", arguments.number("noise", self.noise, 0))
 
@@ -248,6 +250,7 @@ def _crossings(density: Density) -> np.ndarray:
     points = np.union1d(density.breakpoints(), np.linspace(-9, 9, 181))
     grid = np.unique((points[:-1, None] + np.diff(points)[:, None] * np.arange(4) / 4).ravel())
     gap = _gap(density, grid)
+    grid, gap = grid[gap != 0], gap[gap != 0]  # a crossing on the grid itself, or a gulf where both densities are 0
     where = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
     low, high = grid[where], grid[where + 1]
     for _ in range(60):
