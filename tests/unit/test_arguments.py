@@ -91,7 +91,7 @@ def test_array_names_a_value_that_is_not_finite(values, bad):
 
 
 def test_array_refuses_what_is_no_number():
-    with pytest.raises(TypeError, match="heights must be numbers, but it was .*'a'"):
+    with pytest.raises(TypeError, match=r"heights must be numbers, but it was .*'a'"):
         arguments.array("heights", ["a"])
     with pytest.raises(TypeError, match="heights must be numbers"):
         arguments.array("heights", [[1, 2], [3]])

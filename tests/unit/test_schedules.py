@@ -53,7 +53,7 @@ def test_long_schedules_keep_their_digits():
 @given(betas_of(min_size=2))
 def test_the_order_of_things(betas):
     schedule = schedules.from_betas(betas)
-    assert schedule.T == len(betas)
+    assert len(betas) == schedule.T
     np.testing.assert_array_equal(schedule.beta[1:], betas)
     np.testing.assert_allclose(schedule.alpha + schedule.beta, 1, rtol=1e-15)
     assert (np.diff(schedule.alpha_bar) < 0).all()
@@ -292,7 +292,7 @@ def test_a_beta_of_0_is_refused():
 
 
 def test_s_must_not_be_negative():
-    with pytest.raises(ValueError, match="s must be a finite number of at least 0, but it was -0.1"):
+    with pytest.raises(ValueError, match=r"s must be a finite number of at least 0, but it was -0\.1"):
         schedules.cosine(10, s=-0.1)
 
 
