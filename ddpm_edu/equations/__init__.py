@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 from . import book, register
@@ -41,8 +42,12 @@ def run_all(where: Path | None = None) -> list[Result]:
 
 
 def report(as_json: bool = False) -> int:
-    """Print all results, as a table or as JSON; returns the exit status, 1 if any check fails."""
-    results = run_all()
+    """Print all results, as a table or as JSON; returns the exit status, 1 if any check fails or labels do not match."""
+    try:
+        results = run_all()
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 1
     if as_json:
         print(json.dumps([_record(result) for result in results], indent=2, ensure_ascii=False))
     else:

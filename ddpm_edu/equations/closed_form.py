@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import forward
 from .evaluate import Moments
-from .register import Case, parsed
+from .register import Case, function, parsed
 from .worlds import affine_law, scheduled
 
 
@@ -65,3 +65,36 @@ def _(rng: np.random.Generator) -> Case:
     eps = rng.normal(size=it.x[0].shape)
     truth = forward.q_sample(it.x[0], it.t, it.schedule, eps)
     return Case(replace(it.world, values={**it.world.values, "eps": eps}), [truth])
+
+
+@function(
+    "gaussian-sum",
+    "mpmath",
+    how="The printed integral is worked out with 30 digits by mpmath, and compared with the normal law on the right.",
+    prints=r"\int \mathcal{N}(y; m_1, v_1)\,\mathcal{N}(z-y; m_2, v_2)\,dy = \mathcal{N}(z; m_1+m_2, v_1+v_2)",
+    right=lambda m_1, v_1, m_2, v_2: (m_1 + m_2, v_1 + v_2),
+    wrong={
+        "the deviations added": lambda m_1, v_1, m_2, v_2: (m_1 + m_2, (v_1**0.5 + v_2**0.5) ** 2),
+        "the variances averaged": lambda m_1, v_1, m_2, v_2: (m_1 + m_2, (v_1 + v_2) / 2),
+        "the variances of a product of densities": lambda m_1, v_1, m_2, v_2: (m_1 + m_2, v_1 * v_2 / (v_1 + v_2)),
+        "the means subtracted": lambda m_1, v_1, m_2, v_2: (m_1 - m_2, v_1 + v_2),
+        "one mean left out": lambda m_1, v_1, m_2, v_2: (m_1, v_1 + v_2),
+    },
+    tolerance=1e-25,
+)
+def _(law: Any) -> float:
+    import mpmath
+
+    def normal(x: Any, mean: Any, variance: Any) -> Any:
+        return mpmath.exp(-((x - mean) ** 2) / (2 * variance)) / mpmath.sqrt(2 * mpmath.pi * variance)
+
+    worst = mpmath.mpf(0)
+    with mpmath.workdps(30):
+        for m_1, v_1, m_2, v_2, z in ((0.3, 0.5, -0.8, 1.5, 0.1), (-1.0, 2.0, 0.4, 0.7, 1.2)):
+            a, v, b, w = map(mpmath.mpf, (m_1, v_1, m_2, v_2))
+            middle, width = (a * w + (z - b) * v) / (v + w), mpmath.sqrt(v * w / (v + w))
+            places = [middle + width * step for step in range(-14, 15, 2)]  # beyond them, less than 1e-43 is left
+            left = mpmath.quad(lambda y, a=a, v=v, b=b, w=w, z=z: normal(y, a, v) * normal(z - y, b, w), places)
+            right = normal(mpmath.mpf(z), *law(a, v, b, w))
+            worst = max(worst, abs(left - right) / left)
+    return float(worst)

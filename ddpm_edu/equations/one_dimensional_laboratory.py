@@ -130,7 +130,7 @@ def _density(seed: int) -> densities.Histogram | densities.Mixture:
         "squared": lambda p, q: (p - q) ** 2 / 2,
         "a sum for the difference": lambda p, q: np.abs(p + q) / 2,
     },
-    tolerance=1e-5,
+    tolerance=1e-6,
 )
 def _(integrand: Any) -> float:
     return max(

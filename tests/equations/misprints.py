@@ -91,7 +91,7 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
                 yield "0 for t", replace(node, index=Number("0"))
             elif index == BEFORE:
                 yield "t for t−1", replace(node, index=T)
-            elif isinstance(index, Symbol) and index.name in {"s", "k"}:
+            elif isinstance(index, Symbol) and index.name in {"s", "k", "i"}:
                 yield "an index shifted", replace(node, index=Sum(((1, index), (-1, Number("1")))))
             elif index == Number("0"):
                 yield "t for 0", replace(node, index=T)
@@ -101,7 +101,8 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
             for place, (sign, term) in enumerate(terms):
                 rest = (*terms[:place], *terms[place + 1 :])
                 yield "a sign", Sum((*terms[:place], (-sign, term), *terms[place + 1 :]))
-                yield "a term dropped", Sum(rest) if rest[0][0] < 0 or len(rest) > 1 else rest[0][1]
+                if rest:
+                    yield "a term dropped", Sum(rest) if rest[0][0] < 0 or len(rest) > 1 else rest[0][1]
                 doubled = Product((Number("2"), term))
                 yield "a factor 2", Sum((*terms[:place], (sign, doubled), *terms[place + 1 :]))
         case Product(factors):
