@@ -80,6 +80,7 @@ export function slider({ symbol, name, colour, stops, limits, marks = [], whole 
   const scale = html('div', { class: 'marks', 'aria-hidden': 'true' });
   for (const mark of marks) {
     const tick = html('span', {}, sayExactly(mark));
+    if (mark === stops[stops.length - 1]) tick.className = 'last';
     tick.style.setProperty('--share', (nearestStop(stops, mark) / (stops.length - 1)).toFixed(4));
     scale.append(tick);
   }
@@ -162,7 +163,11 @@ export function lights(root, changed) {
     changed(now);
   };
   root.addEventListener('pointerover', (event) => {
-    if (event.pointerType !== 'touch') light(partOf(event.target));
+    if (event.pointerType !== 'touch' && event.buttons === 0) light(partOf(event.target));
+  });
+  // while something is dragged, nothing steps back: the reader watches all of it
+  root.addEventListener('pointerdown', (event) => {
+    if (!event.target.closest('.term')) light('');
   });
   root.addEventListener('pointerleave', () => light(''));
   root.addEventListener('focusin', (event) => {

@@ -3,7 +3,6 @@
 import {
   Particles,
   countInto,
-  densityAt,
   klToNormal,
   makeHistogram,
   momentsAt,
@@ -40,9 +39,11 @@ const MEANINGS = {
   epsilon: 'ε is drawn afresh at every step from N(0, 1), the dashed curve.',
   normal: 'N(0, 1), where the forward process should end.',
   limit: 'β/(1 − α): where the variance settles.',
-  distance: 'Two distances to N(0, 1). A straight line on this log axis is a steady decay.',
+  distance: 'Two distances to N(0, 1): total variation (TV) and KL divergence. On this log axis a straight line is a steady decay.',
   mean: 'The mean shrinks like √α to the power t.',
 };
+
+const INVITATION = 'Point at a term, or at a part of the figures: they answer each other.';
 
 /** The t at which the curves along t are computed: every one at first, then ever wider apart, at most 12. */
 const TIMES = (() => {
@@ -58,7 +59,12 @@ function italic(text) {
 }
 
 function sub(letter, index) {
-  return html('span', { class: 'indexed' }, italic(letter), html('sub', {}, index));
+  return html('span', { class: 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
+}
+
+/** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */
+function prose(text) {
+  return text.split(/\b([xv]_(?:t−1|[t0]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
 }
 
 function root(...inside) {
@@ -139,12 +145,22 @@ function render({ model, el }) {
       xt: term('x-t', [sub('x', 't')], 'x at t'),
       alpha: term('alpha', [italic('α'), html('sup', {}, 't/2')], 'α to the power t/2'),
       x0: term('x-0', [sub('x', '0')], 'x at 0'),
-      beta: term('beta', [root(italic('β'), '(1 + ', italic('α'), ' + … + ', italic('α'), html('sup', {}, 't−1'), ')')], 'square root of the noise added in t steps'),
+      beta: term(
+        'beta',
+        [
+          root(
+            italic('β'),
+            html('span', { class: 'if-wide' }, '(1 + ', italic('α'), ' + … + ', italic('α'), html('sup', {}, 't−1'), ')'),
+            html('span', { class: 'if-narrow' }, ' Σ', html('sub', {}, 'k<t'), ' ', italic('α'), html('sup', {}, 'k')),
+          ),
+        ],
+        'square root of the noise added in t steps',
+      ),
       epsilon: term('epsilon', [italic('ε')], 'ε, noise'),
     },
   };
   const operator = (text) => html('span', { class: 'operator' }, text);
-  const hint = html('p', { class: 'hint' }, '');
+  const hint = html('p', { class: 'hint' });
   const equations = html(
     'div',
     { class: 'equations' },
@@ -201,8 +217,8 @@ function render({ model, el }) {
   });
   const starts = chips({
     label: 'Start from',
-    items: Object.keys(STARTS).map((name) => ({ label: name })),
-    choose: (item) => change({ histogram: STARTS[item.label].slice() }),
+    items: Object.keys(STARTS).map((name) => ({ label: name.replace('standard ', ''), name, title: name })),
+    choose: (item) => change({ histogram: STARTS[item.name].slice() }),
   });
   const joined = checkbox('join the bar midpoints', (value) => change({ joined: value }));
 
@@ -211,7 +227,7 @@ function render({ model, el }) {
   const start = startFigure({ change, state });
   const law = lawFigure();
   const along = compact ? null : timeFigure({ setT });
-  const says = html('p', { class: 'says' }, '');
+  const says = html('p', { class: 'says' });
   const spoken = html('div', { class: 'visually-hidden', 'aria-live': 'polite' });
   const table = numbersTable('What the laboratory shows now');
   const outer = html(
@@ -238,10 +254,10 @@ function render({ model, el }) {
   let lit = '';
   lights(outer, (part) => {
     lit = part;
-    setText(hint, part ? MEANINGS[part] : compact ? 'Point at a term of the equation.' : 'Point at a term, or at a part of the figures.');
+    hint.replaceChildren(...prose(MEANINGS[part] || INVITATION));
     update();
   });
-  setText(hint, compact ? 'Point at a term of the equation.' : 'Point at a term, or at a part of the figures.');
+  hint.append(INVITATION);
 
   const run = player({
     root: outer,
@@ -263,6 +279,7 @@ function render({ model, el }) {
   // ---------------------------------------------------------------------------------------------------- drawing it all
 
   let sentence = '';
+  let saidNow = '';
   const announce = whenQuiet(() => {
     if (!run.playing && spoken.textContent !== sentence && touched) spoken.textContent = sentence;
   }, 800);
@@ -293,7 +310,7 @@ function render({ model, el }) {
     joined.show(state.joined);
     regimes.show((r) => r.alpha === alpha && r.beta === beta);
     const name = startNamed(state.histogram);
-    starts.show((item) => item.label === name);
+    starts.show((item) => item.name === name);
 
     const width = Math.sqrt(m.variance);
     const before = t > 0 ? Math.sqrt(momentsAt(histogram, alpha, beta, t - 1).variance) : width;
@@ -309,7 +326,10 @@ function render({ model, el }) {
     terms.jump.epsilon.show('sd 1', 'standard deviation 1');
 
     sentence = describeLaboratory(now);
-    setText(says, sentence);
+    if (sentence !== saidNow) {
+      saidNow = sentence;
+      says.replaceChildren(...prose(sentence));
+    }
     table.show([
       ['α', sayExactly(alpha)],
       ['β', sayExactly(beta)],
@@ -381,7 +401,7 @@ function startFigure({ change, state }) {
     'figcaption',
     {},
     html('b', {}, 'The start, ', sub('x', '0')),
-    html('span', { class: 'aside', id: help }, 'Drag to redraw; or arrow keys, bar by bar.'),
+    html('span', { class: 'aside', id: help }, 'Redraw it: drag, or arrow keys.'),
   );
   let width = 0;
   let height = 0;
@@ -406,7 +426,7 @@ function startFigure({ change, state }) {
         'aria-orientation': 'vertical',
         'aria-valuemin': 0,
         'aria-valuemax': 100,
-        onkeydown: (event) => key(event, k),
+        onkeydown: (event) => pressed(event, k),
         onfocus: () => rove(k, false),
       }),
     );
@@ -421,7 +441,7 @@ function startFigure({ change, state }) {
     if (move) rects[current].focus();
   };
 
-  const key = (event, k) => {
+  const pressed = (event, k) => {
     const steps = { ArrowUp: 0.02, ArrowDown: -0.02, PageUp: 0.2, PageDown: -0.2 };
     const moves = { ArrowLeft: k - 1, ArrowRight: k + 1 };
     if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -469,7 +489,9 @@ function startFigure({ change, state }) {
   });
   for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
     box.addEventListener(end, () => {
+      if (!stroke) return;
       stroke = null;
+      change({}); // the highest bar fills the frame again
     });
   }
 
@@ -538,8 +560,6 @@ function lawFigure() {
   const above = svg('text', { class: 'above', 'text-anchor': 'middle', 'aria-hidden': 'true' }, '');
   box.append(inside, floor, above);
 
-  const key = (part, kind, ...words) =>
-    html('span', { class: `key part-${part}`, 'data-part': part }, html('span', { class: `swatch swatch-${kind}`, 'aria-hidden': 'true' }), ...words);
   const heading = html('b', {}, 'The law of ', sub('x', 't'));
   const caption = html(
     'figcaption',
@@ -552,8 +572,7 @@ function lawFigure() {
   let width = 0;
   let height = 0;
   let axes = '';
-  let halfNow = 4;
-
+  
   return {
     caption,
     element: box,
@@ -571,8 +590,8 @@ function lawFigure() {
     },
     draw: ({ histogram, m, previous: earlier, lit, joined, x: positions }) => {
       const sd = Math.sqrt(m.variance);
-      const need = Math.abs(m.mean) + 3.3 * sd;
-      const half = need <= 4.3 ? 4 : niceAbove(need / 1.1);
+      const need = Math.min(Math.abs(m.mean) + 3.3 * sd, RANGE[1] * m.s + 3.3 * m.sigma);
+      const half = need <= 4.3 ? 4 : need <= 6.4 ? 6 : niceAbove(need / 1.1);
       const curve = lawCurve(histogram, m, half);
       const peak = curve.peak;
       const top = peak < 0.03 ? niceAbove(1.2 * peak) : [0.5, 0.75, 1, 1.5].find((v) => v >= 1.08 * peak) || 1.5;
@@ -582,14 +601,15 @@ function lawFigure() {
       const wanted = `${half} ${top}`;
       if (axes !== wanted) {
         axes = wanted;
-        halfNow = half;
-        xAxis.draw([-half, -half / 2, 0, half / 2, half].map((v) => ({ at: x(v), label: half >= 1e4 ? say(v, 1) : sayExactly(v), anchor: v === half ? 'end' : v === -half ? 'start' : 'middle' })), bottom, bottom + 5, bottom + 19);
-        yAxis.draw(ticks(0, top, 3).filter((v) => v > 0).map((v) => ({ at: y(v), label: top < 0.03 ? say(v, 1) : sayExactly(v) })), margin.left, width - margin.right, margin.left - 5);
-        const points = Math.min(half, 4) === half ? 160 : 240;
-        // N(0, 1), with most points where it is not flat
+        xAxis.draw((half >= 1e4 ? [-half, 0, half] : [-half, -half / 2, 0, half / 2, half]).map((v) => ({ at: x(v), label: half >= 1e4 ? say(v, 1) : sayExactly(v), anchor: v === half ? 'end' : v === -half ? 'start' : 'middle' })), bottom, bottom + 5, bottom + 19);
+        yAxis.draw(ticks(0, top, 3).filter((v) => v > 0).map((v) => ({ at: y(v), label: top < 0.004 ? '' : sayExactly(v) })), margin.left, width - margin.right, margin.left - 5);
+        // N(0, 1), with nearly all points where it is above the smallest float
+        const points = half <= 4 ? 160 : 260;
+        const inner = Math.min(38, half);
         const spot = (i) => {
           const u = (2 * i) / points - 1;
-          return half <= 4 ? u * half : Math.sign(u) * (Math.abs(u) < 0.9 ? (Math.abs(u) / 0.9) * Math.min(6, half) : Math.min(6, half) + ((Math.abs(u) - 0.9) / 0.1) * (half - Math.min(6, half)));
+          const size = Math.abs(u);
+          return Math.sign(u) * (size < 0.95 ? (size / 0.95) * inner : inner + ((size - 0.95) / 0.05) * (half - inner));
         };
         setAttribute(target, 'd', linePath(points + 1, (i) => x(spot(i)), (i) => y(normalPdf(spot(i)))));
       }
@@ -647,6 +667,11 @@ function lawFigure() {
       );
     },
   };
+}
+
+/** A key of a figure: a sample of the line or area, and its name. */
+function key(part, kind, ...words) {
+  return html('span', { class: `key part-${part}`, 'data-part': part }, html('span', { class: `swatch swatch-${kind}`, 'aria-hidden': 'true' }), html('span', {}, ...words));
 }
 
 /** Points of the exact density for drawing: dense enough for a smooth line, with its peak. */
@@ -712,7 +737,7 @@ function curvePath(count, x, y) {
 // ------------------------------------------------------------------------------------------------ right: along t
 
 function timeFigure({ setT }) {
-  const margin = { left: 52, right: 14, bottom: 30 };
+  const margin = { left: 56, right: 14, bottom: 40 };
   const clip = uniqueId('clip');
   const clipBox = svg('rect', { y: 0 });
   const box = svg('svg', {
@@ -743,23 +768,24 @@ function timeFigure({ setT }) {
   const zero = path('zero', 'mean');
   const tvLine = path('exact', 'distance');
   const klLine = path('kl', 'distance');
-  const titles = ['x-t', 'mean', 'distance'].map((part) => svg('text', { class: 'title', 'data-part': part, x: 0 }, ''));
+  const titles = ['x-t', 'mean', 'distance'].map((part) => svg('text', { class: 'title', 'data-part': part, x: margin.left }, ''));
   const limitLabel = svg('text', { class: 'label', 'text-anchor': 'end', 'data-part': 'limit' }, '');
-  const areaLabels = [
-    svg('text', { class: 'label label-alpha', 'data-part': 'alpha', 'text-anchor': 'start' }, 'left from x₀'),
-    svg('text', { class: 'label label-beta', 'data-part': 'beta', 'text-anchor': 'end' }, 'noise'),
-  ];
   const marker = svg('line', { class: 'marker' });
   const dots = [0, 1, 2, 3].map(() => svg('circle', { class: 'dot', r: 3.5 }));
-  const handle = svg('path', { class: 'handle', d: 'M0 -9L6 -1V8H-6V-1Z' });
-  const handleLabel = svg('text', { class: 'handle-label', 'text-anchor': 'middle' }, '');
+  const handle = svg('path', { class: 'handle', d: 'M0 1L6 8V16H-6V8Z' });
   const curveNames = [
     svg('text', { class: 'label', 'text-anchor': 'start', 'data-part': 'distance' }, 'TV'),
     svg('text', { class: 'label', 'text-anchor': 'start', 'data-part': 'distance' }, 'KL'),
   ];
-  box.append(inside, limitLabel, ...areaLabels, ...curveNames, marker, ...dots, handle, handleLabel, ...titles);
-  for (const label of [limitLabel, ...areaLabels, ...curveNames, ...titles, handleLabel]) setAttribute(label, 'aria-hidden', 'true');
-  const caption = html('figcaption', {}, html('b', {}, 'Along ', italic('t')), html('span', { class: 'aside' }, 'Drag to move t.'));
+  box.append(inside, limitLabel, ...curveNames, marker, ...dots, handle, ...titles);
+  for (const label of [limitLabel, ...curveNames, ...titles]) setAttribute(label, 'aria-hidden', 'true');
+  const caption = html(
+    'figcaption',
+    {},
+    html('b', {}, 'Along ', italic('t')),
+    html('span', { class: 'aside' }, 'Drag to move t.'),
+    html('span', { class: 'keys' }, key('alpha', 'alpha', 'left from ', sub('x', '0')), key('beta', 'beta', 'added as noise'), key('limit', 'limit', 'limit')),
+  );
   const note = html('p', { class: 'note' }, '');
 
   let width = 0;
@@ -847,20 +873,6 @@ function timeFigure({ setT }) {
       setAttribute(limitLabel, 'x', width - margin.right - 2);
       setAttribute(limitLabel, 'y', (line - r0.top < 16 ? line + 15 : line - 5).toFixed(1));
     }
-    // names inside the areas, where there is room for them
-    const atT = (t) => TIMES.findIndex((s) => s >= t);
-    const early = atT(12);
-    const late = atT(720);
-    const room = (i, from, to) => !isLog && Math.abs(y(from[i]) - y(to ? to[i] : 0)) > 22;
-    const canAlpha = room(early, curves.signal, null) && room(atT(120), curves.signal, null);
-    setText(areaLabels[0], canAlpha ? 'left from x₀' : '');
-    setAttribute(areaLabels[0], 'x', margin.left + 6);
-    setAttribute(areaLabels[0], 'y', r0.bottom - 7);
-    const canBeta = room(late, v, curves.signal);
-    setText(areaLabels[1], canBeta ? 'noise' : '');
-    setAttribute(areaLabels[1], 'x', width - margin.right - 6);
-    setAttribute(areaLabels[1], 'y', (0.5 * (y(v[late]) + y(curves.signal[late])) + 4).toFixed(1));
-
     const far = Math.max(0.5, ...curves.mean.map(Math.abs));
     const reach = far > 0.5 ? niceAbove(far) : 0.5;
     const ym = linear(-reach, reach, r1.bottom, r1.top);
@@ -870,7 +882,7 @@ function timeFigure({ setT }) {
     setAttribute(meanLine, 'd', linePath(n, at, (i) => ym(curves.mean[i])));
 
     const worst = Math.max(...curves.kl.map((value) => (Number.isFinite(value) ? value : 10)));
-    const yd = logarithmic(1e-5, Math.max(10, 10 ** Math.ceil(Math.log10(worst + 1e-9))), r2.bottom, r2.top);
+    const yd = logarithmic(1e-5, Math.max(10, 10 ** Math.ceil(Math.log10(3 * worst + 1e-9))), r2.bottom, r2.top);
     strips[2].y = yd;
     strips[2].axis.draw(decades(...yd.domain, 3).map((value) => ({ at: yd(value), label: decadeName(value) })), margin.left, width - margin.right, margin.left - 6);
     const fell = (values) => {
@@ -882,20 +894,21 @@ function timeFigure({ setT }) {
     const kl = curves.kl.map((value) => (value === Infinity ? yd.domain[1] : value));
     setAttribute(tvLine, 'd', linePath(fell(curves.tv), at, (i) => yd(curves.tv[i])));
     setAttribute(klLine, 'd', linePath(fell(kl), at, (i) => yd(kl[i])));
-    // the curves' names stand at their right ends, apart from one another
-    const ends = [curves.tv, kl].map((values) => {
+    // the curves' names: above the upper one, below the lower one, near the right end or where a curve leaves the axis
+    const near = TIMES.findIndex((time) => time >= 0.9 * END);
+    const spots = [curves.tv, kl].map((values) => {
       const last = fell(values) - 1;
-      return { x: at(last), y: yd(values[last]) };
+      const k = Math.min(near, last);
+      return { x: at(k), y: yd(values[k]), ends: last < near };
     });
-    const atEdge = ends.map((end) => end.x > width - margin.right - 30);
     curveNames.forEach((label, i) => {
-      const other = ends[1 - i];
-      const above = ends[i].y < other.y || (ends[i].y === other.y && i === 0);
-      const px = atEdge[i] ? width - margin.right - 4 : ends[i].x + 6;
-      const py = atEdge[i] ? ends[i].y + (above ? -6 : 14) : ends[i].y - 4;
-      setAttribute(label, 'text-anchor', atEdge[i] ? 'end' : 'start');
-      setAttribute(label, 'x', px.toFixed(1));
-      setAttribute(label, 'y', Math.min(r2.bottom - 3, Math.max(r2.top + 10, py)).toFixed(1));
+      const [own, other] = [spots[i], spots[1 - i]];
+      const upper = own.y < other.y || (own.y === other.y && i === 0);
+      const beside = own.ends && other.ends && Math.abs(own.x - other.x) < 26 ? 26 * i : 0;
+      const py = own.ends ? own.y - 4 : own.y + (upper ? -7 : 15);
+      setAttribute(label, 'text-anchor', own.ends ? 'start' : 'middle');
+      setAttribute(label, 'x', (own.x + (own.ends ? 8 + beside : 0)).toFixed(1));
+      setAttribute(label, 'y', Math.min(r2.bottom - 3, Math.max(r2.top + 9, py)).toFixed(1));
     });
     setText(note, isLog ? 'The variance axis is logarithmic, and so is that of the distances.' : 'The distances stand on a logarithmic axis.');
   };
@@ -921,7 +934,7 @@ function timeFigure({ setT }) {
       setAttribute(clipBox, 'width', Math.max(1, width - margin.left - margin.right));
       setAttribute(clipBox, 'height', height - margin.bottom);
       const bottom = rows[2].bottom;
-      xAxis.draw([0, 250, 500, 750, 1000].map((t) => ({ at: x(t), label: String(t), anchor: t === 1000 ? 'end' : 'middle' })), bottom, bottom + 5, bottom + 20);
+      xAxis.draw([0, 250, 500, 750, 1000].map((t) => ({ at: x(t), label: String(t), anchor: t === 1000 ? 'end' : 'middle' })), bottom, bottom + 18, bottom + 32);
       drawn = {};
     },
     draw: ({ histogram, alpha, beta, t, m, tv, kl, limit }) => {
@@ -934,7 +947,7 @@ function timeFigure({ setT }) {
       setAttribute(marker, 'x2', at.toFixed(1));
       setAttribute(marker, 'y1', rows[0].top);
       setAttribute(marker, 'y2', rows[2].bottom);
-      setAttribute(handle, 'transform', `translate(${at.toFixed(1)} ${(rows[2].bottom + 8).toFixed(1)})`);
+      setAttribute(handle, 'transform', `translate(${at.toFixed(1)} ${rows[2].bottom.toFixed(1)})`);
       [m.variance, m.mean, tv, kl].forEach((value, i) => {
         const strip = Math.min(2, i);
         const row = rows[strip];
@@ -944,7 +957,7 @@ function timeFigure({ setT }) {
       });
       setText(titles[0], `variance ${say(m.variance)}`);
       setText(titles[1], `mean ${say(m.mean)}`);
-      setText(titles[2], `distance to N(0, 1): total variation ${say(tv)}, KL ${kl < 1e-12 ? '< 10⁻¹²' : say(kl)}`);
+      setText(titles[2], `distance: TV ${say(tv)}, KL ${kl < 1e-12 ? '< 10⁻¹²' : say(kl)}`);
     },
   };
 }

@@ -95,7 +95,7 @@ export function describeLaboratory(now) {
     else said.push(`The variance settles at β/(1 − α) = ${say(limit)}${progress}. ${limit > 1 ? 'That is too wide' : 'That is too narrow'} for N(0, 1).`);
     if (beta >= 0.2) said.push(`The steps are coarse: each adds noise of width √β = ${say(Math.sqrt(beta), 2)}.`);
   }
-  said.push(describeShape(shape, m, v0, now.startShape));
+  said.push(describeShape(shape, m, alpha, now.startShape));
   said.push(away);
   return said.join(' ');
 }
@@ -113,10 +113,11 @@ function forecast({ alpha, beta, limit }) {
 }
 
 /** Shape apart from width: shape is KL(x_t ‖ a Gaussian of equal mean and variance), in nats. */
-function describeShape(shape, m, v0, startShape) {
-  const size = m.s === 0 ? 'nothing' : say(m.s, 2);
+function describeShape(shape, m, alpha, startShape) {
   if (startShape < 1e-3) return 'The shape was Gaussian, to the eye, from the start.';
-  if (shape >= 0.02) return `The start still shows in the shape: x_0 is in it at ${size} of its size.`;
-  if (shape >= 1e-3) return `The shape is nearly Gaussian: x_0 is in it at ${size} of its size.`;
-  return `By eye the shape is a Gaussian's: of x_0 ${size === 'nothing' ? 'nothing is left' : `${size} of its size is left`} under the noise.`;
+  if (m.s === 0) return 'The shape is Gaussian; of x_0 nothing is left that a float could hold.';
+  const size = alpha === 1 ? 'at its full size' : alpha < 1 ? `at ${say(m.s, 2)} of its size` : `at ${say(m.s, 2)} times its size`;
+  if (shape >= 0.02) return `The start still shows in the shape: x_0 is in it ${size}.`;
+  if (shape >= 1e-3) return `The shape is nearly Gaussian; x_0 is in it ${size}.`;
+  return `By eye the shape is Gaussian; x_0 is in it ${size}, under noise of width ${say(m.sigma, 2)}.`;
 }
