@@ -156,9 +156,9 @@ def ddim(
 
 
 def noise_like(x: Any, rng: Any) -> Any:
-    """Noise from N(0, I) of x's shape, kind, type and device, drawn by `rng`: a NumPy or a torch generator, as x is.
+    """Noise from N(0, I) of x's shape, drawn by `rng`: a NumPy generator for arrays, a torch generator for tensors.
 
-    Raises TypeError if `rng` is of the other kind.
+    Arrays get float64, tensors their own type on their own device. Raises TypeError if `rng` is of the other kind.
     """
     if isinstance(x, np.ndarray):
         if not isinstance(rng, np.random.Generator):
