@@ -1,5 +1,6 @@
 """Densities of one variable against mpmath, scipy's laws, quadrature of the convolution, and closed forms of the distances."""
 
+import itertools
 import math
 
 import mpmath
@@ -21,9 +22,9 @@ SMOOTH = [TWO_HUMPS, BLURRED]
 ALL = [*SMOOTH, BARS]
 X = np.linspace(-6, 6, 41)
 
-mixtures = st.lists(
-    st.tuples(st.floats(0.05, 1), st.floats(-3, 3), st.floats(0.05, 2)), min_size=1, max_size=4
-).map(lambda parts: Mixture(*zip(*parts, strict=True)))
+mixtures = st.lists(st.tuples(st.floats(0.05, 1), st.floats(-3, 3), st.floats(0.05, 2)), min_size=1, max_size=4).map(
+    lambda parts: Mixture(*zip(*parts, strict=True))
+)
 histograms = st.lists(st.tuples(st.floats(0.05, 1.5), st.floats(0, 2)), min_size=1, max_size=6).flatmap(
     lambda bars: st.builds(
         lambda start, noise: Histogram(
@@ -61,7 +62,7 @@ def exact_pdf(law, x):
 def pieces(law):
     """Intervals on which a quadrature of the density is easy."""
     points = law.breakpoints()
-    return list(zip(points[:-1], points[1:], strict=True))
+    return list(itertools.pairwise(points))
 
 
 def integral(f, law):
@@ -241,7 +242,10 @@ def test_shrunken_bars_stay_exact(power):
     spread = math.sqrt(1 + scale**2 * BARS.variance)
     if power <= -3:
         np.testing.assert_allclose(
-            pushed.pdf(X), stats.norm.pdf(X, scale * BARS.mean, spread), rtol=3e-5 * 10 ** (2 * max(0, power + 4)) + 1e-6, atol=1e-9
+            pushed.pdf(X),
+            stats.norm.pdf(X, scale * BARS.mean, spread),
+            rtol=3e-5 * 10 ** (2 * max(0, power + 4)) + 1e-6,
+            atol=1e-9,
         )
     assert integral(pushed.pdf, pushed) == pytest.approx(1, abs=1e-9)
     assert pushed.variance == pytest.approx(1 + scale**2 * BARS.variance, rel=1e-10)
@@ -294,8 +298,7 @@ def test_distances_of_a_uniform_law(start, width):
         cuts += [c for c in (-z, z) if a < c < b]
     cuts.sort()
     excess = sum(
-        max(0.0, (q - p) * level - (stats.norm.cdf(q) - stats.norm.cdf(p)))
-        for p, q in zip(cuts[:-1], cuts[1:], strict=True)
+        max(0.0, (q - p) * level - (stats.norm.cdf(q) - stats.norm.cdf(p))) for p, q in itertools.pairwise(cuts)
     )
     assert densities.total_variation(law) == pytest.approx(excess, abs=1e-10)
 
@@ -304,7 +307,7 @@ def test_distances_of_a_uniform_law(start, width):
 def test_distances_by_quadrature(law):
     cut = sorted({float(c) for c in np.clip(law.breakpoints(), -40, 40)} | {float(c) for c in np.linspace(-12, 12, 49)})
     nodes, weights = np.polynomial.legendre.leggauss(12)
-    fine = np.unique(np.concatenate([np.linspace(a, b, 9) for a, b in zip(cut[:-1], cut[1:], strict=True)]))
+    fine = np.unique(np.concatenate([np.linspace(a, b, 9) for a, b in itertools.pairwise(cut)]))
     half = np.diff(fine)[:, None] / 2
     x = fine[:-1, None] + half * (1 + nodes)
     p, q = law.pdf(x), stats.norm.pdf(x)
