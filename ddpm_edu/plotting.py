@@ -15,6 +15,8 @@ from .evaluation import grid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .unet import UNetConfig
+
 PALETTE: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "palette.json").read_text(encoding="utf-8"))
 """The colours of page, figures and widgets, for a light and a dark ground."""
 
@@ -107,4 +109,50 @@ def midpoints(ax: Axes, x: np.ndarray, edges: np.ndarray, label: str = "particle
     ax.stairs(heights, edges, fill=True, color=style["color"], alpha=0.15)
     ax.plot((edges[:-1] + edges[1:]) / 2, heights, label=label, **style)
     ax.set_ylim(bottom=0)
+    return ax
+
+
+def u_net(ax: Axes, config: UNetConfig) -> Axes:
+    """Draw a U-Net: a box for every feature map, as tall as its image and as wide as its channels, and the joins dashed."""
+    from matplotlib.patches import Rectangle
+
+    channels = [config.channels * m for m in config.multipliers]
+    maps = [(0, config.channels)]  # (resolution, channels) of every feature map, in the order of `UNet.forward`
+    for level, c in enumerate(channels):
+        maps += [(level, channels[level - 1])] * (level > 0) + [(level, c)] * config.blocks
+    n_kept, last = len(maps), len(channels) - 1
+    maps += [(last, channels[-1])] * 2
+    for level in range(last, -1, -1):
+        maps += [(level, channels[level])] * (config.blocks + 1)
+
+    widths = np.array([0.25 + 0.5 * c / max(channels) for _, c in maps])
+    left = np.cumsum(widths + 0.55) - widths
+    heights = 2.0 ** -np.arange(last + 1)
+    floor = -np.cumsum(heights + 0.75)
+    ink, grey = COLOURS["x_t"], COLOURS["normal"]
+    arrow = {"arrowstyle": "-|>", "color": ink, "lw": 1.2, "shrinkA": 1, "shrinkB": 1}
+    for i, (level, c) in enumerate(maps):
+        ax.add_patch(Rectangle((left[i], floor[level]), widths[i], heights[level], fc="#0072B222", ec=ink, lw=1.2))
+        ax.text(left[i] + widths[i] / 2, floor[level] - 0.06, str(c), ha="center", va="top", fontsize=9)
+        if i:
+            before = maps[i - 1][0]
+            start = (left[i - 1] + widths[i - 1], floor[before] + heights[before] / 2)
+            ax.annotate("", (left[i], floor[level] + heights[level] / 2), start, arrowprops=arrow)
+    joined = [i for i in range(n_kept + 2, len(maps))]
+    for k, (source, target) in enumerate(zip(reversed(range(n_kept)), joined, strict=True)):
+        level = maps[source][0]
+        top = floor[level] + heights[level]
+        x = [left[source] + widths[source] / 2, left[target] + widths[target] / 2]
+        lift = top + 0.14 + 0.13 * (sum(maps[j][0] == level for j in range(source, n_kept)) - 1)
+        ax.plot([x[0], x[0], x[1]], [top, lift, lift], "--", color=grey, lw=1.3)
+        ax.annotate("", (x[1], top), (x[1], lift), arrowprops=arrow | {"color": grey, "shrinkA": 0})
+    for level in range(last + 1):
+        size = config.image_size // 2**level
+        ax.text(left[0] - 1.15, floor[level] + heights[level] / 2, f"{size}×{size}", ha="right", va="center")
+    top = floor[0] + heights[0] / 2
+    ax.annotate("$x_t$", (left[0], top), (left[0] - 0.5, top), arrowprops=arrow, ha="right", va="center")
+    end = left[-1] + widths[-1]
+    ax.annotate("$\\varepsilon_\\theta$", (end, top), (end + 0.5, top), arrowprops=arrow | {"arrowstyle": "<|-"}, va="center")
+    ax.set(xlim=(left[0] - 2.4, end + 1.1), ylim=(floor[-1] - 0.35, floor[0] + heights[0] + 0.6))
+    ax.set_axis_off()
     return ax
