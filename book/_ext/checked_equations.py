@@ -26,8 +26,8 @@ from ddpm_edu import equations
 
 LOGGER = logging.getLogger(__name__)
 WAYS = {
-    "parsed": "read from this line and compared with the package",
-    "algebra": "checked by exact algebra",
+    "parsed": "checked as printed",
+    "algebra": "checked by algebra",
     "mpmath": "checked to fifty digits",
     "quadrature": "checked by quadrature",
     "monte carlo": "checked by simulation",
@@ -53,7 +53,7 @@ def size(number: float) -> str:
 
 def note(result: equations.Result) -> str:
     """The note's one visible line."""
-    return f"{WAYS[result.kind]}, largest error {size(result.residual)}"
+    return f"{WAYS[result.kind]}, error {size(result.residual)}"
 
 
 def labelled(doctree: nodes.Node) -> Iterator[nodes.math_block]:

@@ -17,7 +17,9 @@ from typing import Any
 
 import pydata_sphinx_theme
 from docutils import nodes
+from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.directives.code import LiteralInclude
 
 ROOT = Path(__file__).resolve().parents[2]
 COLOURED_COMMANDS = {"alpha": "α", "beta": "β", "varepsilon": "ε"}
@@ -42,6 +44,7 @@ SOLID_ICONS = [
 ]
 BRAND_ICONS = ["github"]
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
+_FORMULA = re.compile(r'([(\[“‘]?)(<span class="math notranslate nohighlight">.*?</span>)([,.;:!?)\]”’]*)', re.DOTALL)
 _X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
 
 
@@ -78,12 +81,18 @@ def colour_symbols(latex: str) -> str:
 
 
 def trim(html: str) -> str:
-    """Take out of a finished page what would load icon fonts or a second copy of a script."""
+    """Take out of a finished page what would load icon fonts or scripts, and keep stops beside their formulas."""
     html = re.sub(r"\s*<link[^>]*fontawesome[^>]*/?>", "", html)
     html = re.sub(r"\s*<script[^>]*fontawesome[^>]*></script>", "", html)
     html = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", html, flags=re.DOTALL)
     html = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", html)
-    return html
+    return _FORMULA.sub(_hold_together, html)
+
+
+def _hold_together(found: re.Match[str]) -> str:
+    """A formula and the bracket or stop beside it, so that no line begins with a comma."""
+    before, formula, after = found.groups()
+    return f'<span class="unbroken">{before}{formula}{after}</span>' if before or after else formula
 
 
 def version_line() -> str:
@@ -95,6 +104,17 @@ def version_line() -> str:
     except (OSError, subprocess.CalledProcessError):
         commit = datetime.date.today().isoformat()
     return f"Version {version} ({commit})"
+
+
+class ShownCode(LiteralInclude):
+    """`literalinclude` that sets a method flush left and names the file where the chapter does not."""
+
+    def run(self) -> list[nodes.Node]:
+        """Fill in the two options."""
+        if "." in self.options.get("pyobject", ""):
+            self.options.setdefault("dedent", None)
+        self.options.setdefault("caption", self.arguments[0].removeprefix("../"))
+        return super().run()
 
 
 def _write(path: Path, text: str) -> None:
@@ -179,8 +199,18 @@ def _unwanted(entry: Any) -> bool:
     return any(name in text for name in UNWANTED_FILES)
 
 
+def lighten(picture: Path) -> None:
+    """Rewrite a PNG with a palette of 256 colours, which figures do not exceed visibly: about a third of the bytes."""
+    with Image.open(picture) as image:
+        if image.mode != "P":
+            few = image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            few.save(picture, optimize=True)
+
+
 def _finish(app: Sphinx, exception: Exception | None) -> None:
-    """Leave out the notebooks that MyST-NB writes: the twins are offered instead."""
+    """Lighten the pictures, and leave out the notebooks that MyST-NB writes: the twins are offered instead."""
+    for picture in (Path(app.outdir) / "_images").glob("*.png"):
+        lighten(picture)
     for folder in (Path(app.outdir) / "_sources", Path(app.outdir) / "reports"):
         for path in folder.rglob("*.ipynb"):
             path.unlink()
@@ -189,6 +219,7 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     _drop_unused_extensions(app)
+    app.add_directive("literalinclude", ShownCode, override=True)
     app.connect("config-inited", _configure, priority=10)
     app.connect("builder-inited", _start)
     app.connect("doctree-resolved", _colour)
