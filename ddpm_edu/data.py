@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +51,8 @@ def mnist(split: str = "train") -> Digits:
     FileNotFoundError if $DDPM_EDU_DATA lacks a file; ConnectionError if nothing is cached and no mirror answers.
     """
     prefix = _PREFIX[arguments.choice("split", split, ("train", "test"))]
-    images = read_idx(_find(f"{prefix}-images-idx3-ubyte"), SHA256[f"{prefix}-images-idx3-ubyte"])
-    labels = read_idx(_find(f"{prefix}-labels-idx1-ubyte"), SHA256[f"{prefix}-labels-idx1-ubyte"])
+    images = _read(f"{prefix}-images-idx3-ubyte")
+    labels = _read(f"{prefix}-labels-idx1-ubyte")
     return Digits(images, labels, f"MNIST, {len(images):,} {'training' if split == 'train' else 'test'} digits")
 
 
@@ -96,7 +97,7 @@ def read_idx(path: str | Path, sha256: str | None = None) -> np.ndarray:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (EOFError, OSError, ValueError) as error:
+        except (EOFError, OSError, ValueError, zlib.error) as error:
             raise ValueError(f"{path.name} must be a whole gzip file, but it is cut or damaged: {error}") from None
     if len(content) < 4 or content[0] or content[1] or content[2] != _UNSIGNED_BYTE or content[3] == 0:
         raise ValueError(
@@ -115,31 +116,35 @@ def read_idx(path: str | Path, sha256: str | None = None) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-def _find(name: str) -> Path:
-    """The file's path: in $DDPM_EDU_DATA where that is set, else in the cache, downloaded if need be."""
+def _read(name: str) -> np.ndarray:
+    """The array in one of MNIST's files: in $DDPM_EDU_DATA where that is set, else in the cache, downloaded if need be."""
     folder = os.environ.get("DDPM_EDU_DATA")
-    if folder:
-        for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
-            if candidate.is_file():
-                return candidate
-        raise FileNotFoundError(
-            f"DDPM_EDU_DATA must name a folder that holds {name} or {name}.gz, but it was {folder!r}"
-        )
-    return _download(f"{name}.gz")
+    if not folder:
+        return _download(name)
+    for candidate in (Path(folder) / name, Path(folder) / f"{name}.gz"):
+        if candidate.is_file():
+            return read_idx(candidate, SHA256[name])
+    raise FileNotFoundError(f"DDPM_EDU_DATA must name a folder that holds {name} or {name}.gz, but it was {folder!r}")
 
 
-def _download(name: str) -> Path:
+def _download(name: str) -> np.ndarray:
     import pooch
 
-    cache = pooch.os_cache("ddpm_edu")
-    trouble = []
+    pooch.get_logger().setLevel("WARNING")  # it would tell of each download
+    packed, trouble = f"{name}.gz", []
     for mirror in MIRRORS:
         try:
-            return Path(pooch.retrieve(mirror + name, known_hash=None, fname=name, path=cache, progressbar=False))
+            path = pooch.retrieve(mirror + packed, known_hash=None, fname=packed, path=pooch.os_cache("ddpm_edu"))
         except Exception as error:  # requests has many ways to fail, and any of them means: try the next mirror
             trouble.append(f"{mirror}: {type(error).__name__}")
+            continue
+        try:
+            return read_idx(path, SHA256[name])
+        except ValueError:  # not MNIST's file: forget it, or it would be found in the cache for ever
+            Path(path).unlink()
+            trouble.append(f"{mirror}: not the right content")
     raise ConnectionError(
-        f"MNIST's {name} is not cached and no mirror could be reached ({'; '.join(trouble)}). "
+        f"MNIST's {packed} is not cached and no mirror could be reached ({'; '.join(trouble)}). "
         "Set DDPM_EDU_DATA to a folder that holds the four files."
     )
 
