@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
         print("stopped; what is on disk is whole", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:
-        print(f"ddpm_edu: {error}", file=sys.stderr)
+        print(f"ddpm_edu: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
@@ -25,10 +26,11 @@ def _train(arguments: argparse.Namespace) -> int:
     from . import data, training
 
     device = _device(arguments.device)
-    if arguments.resume:
+    if arguments.resume and arguments.preset is None:
         config = training.read_config(arguments.run)
     else:
-        config = training.override(training.preset(arguments.preset), steps=arguments.steps, seed=arguments.seed)
+        config = training.preset("cpu" if arguments.preset is None else arguments.preset)
+    config = training.override(config, steps=arguments.steps, seed=arguments.seed)
     training.check_device(device)
     images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
     trainer = training.Trainer(config, images, held_out, device)
@@ -92,14 +94,19 @@ def _minutes(progress: object, steps: int) -> str:
     return f"{left / 60:.0f} min"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"ddpm_edu: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m ddpm_edu", description="Train, sample and measure; check the equations."
-    )
+    parser = _Parser(prog="python -m ddpm_edu", description="Train, sample and measure; check the equations.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")
-    train.add_argument("--preset", default="cpu", help="tiny, cpu or gpu (default: cpu)")
+    train.add_argument("--preset", help="tiny, cpu or gpu (default: cpu)")
     train.add_argument("--run", type=Path, required=True, help="the folder for the record")
     train.add_argument("--steps", type=int, help="training steps, instead of the preset's")
     train.add_argument("--seed", type=int, help="instead of 0")

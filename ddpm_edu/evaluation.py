@@ -205,7 +205,12 @@ def evaluate(
 def load_classifier(device: str = "cpu") -> Classifier:
     """The recorded classifier. Raises FileNotFoundError if there is none, ValueError if its weights are cut or foreign."""
     classifier = Classifier()
-    classifier.load_state_dict(training.load_tensors(training.find_run("classifier") / "weights.safetensors"))
+    try:
+        classifier.load_state_dict(training.load_tensors(training.find_run("classifier") / "weights.safetensors"))
+    except RuntimeError as error:
+        raise ValueError(
+            f"weights.safetensors must fit the classifier, but it does not: {training.in_one_line(error)}"
+        ) from None
     return classifier.to(training.check_device(device)).eval()
 
 
@@ -220,7 +225,7 @@ def train_classifier(
     directory = Path(directory)
     epochs = arguments.integer("epochs", epochs, 1)
     on = training.check_device(device)
-    directory.mkdir(parents=True, exist_ok=True)
+    training.make_folder(directory)
     train, test = data.mnist("train"), data.mnist("test")
     x, labels = (
         torch.from_numpy(data.to_unit_range(train.images)).to(on),

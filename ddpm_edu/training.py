@@ -243,8 +243,8 @@ def train(trainer: Trainer, directory: str | Path, resume: bool = False) -> Iter
 
     resume: go on from the folder's last checkpoint; the result is the same as if it had never stopped.
     Raises FileExistsError if the folder holds a run and `resume` is not set; FileNotFoundError if it is set and there is
-    none; ValueError if the checkpoint belongs to another configuration; PermissionError or OSError if the folder
-    cannot be written; FloatingPointError if the loss stops being a number (the last checkpoint stays).
+    none; ValueError if the checkpoint belongs to another configuration; NotADirectoryError, PermissionError or another OSError
+    if the folder cannot be written; FloatingPointError if the loss stops being a number (the last checkpoint stays).
     """
     directory = Path(directory)
     config = trainer.config
@@ -257,10 +257,11 @@ def train(trainer: Trainer, directory: str | Path, resume: bool = False) -> Iter
         if trainer.steps_made % config.interval == 0 or trainer.steps_made == config.steps:
             loss = sum_of_losses.item() / since
             spent = time.perf_counter() - started
-            if not math.isfinite(loss):
+            validation_loss = trainer.validation_loss()
+            if not math.isfinite(loss + validation_loss):
                 raise FloatingPointError(
-                    f"the loss was {loss} between steps {trainer.steps_made - since} and {trainer.steps_made}; "
-                    f"the checkpoint from before it stands in {directory}"
+                    f"the loss was {loss} between steps {trainer.steps_made - since} and {trainer.steps_made} "
+                    f"and {validation_loss} on the held-out digits; what {str(directory)!r} holds is from before"
                 )
             seconds += spent
             progress = Progress(
@@ -268,7 +269,7 @@ def train(trainer: Trainer, directory: str | Path, resume: bool = False) -> Iter
                 trainer.steps_made * config.batch,
                 round(seconds, 2),
                 loss,
-                trainer.validation_loss(),
+                validation_loss,
                 round(since * config.batch / spent, 1),
             )
             log.append(progress)
@@ -355,7 +356,9 @@ def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, Training
     try:
         network.load_state_dict(load_tensors(directory / "weights.safetensors"))
     except RuntimeError as error:
-        raise ValueError(f"weights.safetensors must fit the U-Net of config.json, but it does not: {error}") from None
+        raise ValueError(
+            f"weights.safetensors must fit the U-Net of config.json, but it does not: {in_one_line(error)}"
+        ) from None
     return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
 
 
@@ -407,6 +410,24 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(beside, path)
 
 
+def make_folder(directory: Path) -> None:
+    """Make a folder to write to, unless it is there; raises NotADirectoryError or PermissionError where that cannot be."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(f"directory must be a folder, but {str(directory)!r} is or lies in a file") from None
+    except PermissionError:
+        raise PermissionError(f"directory must be a folder that can be made, but {str(directory)!r} cannot") from None
+    if not os.access(directory, os.W_OK):
+        raise PermissionError(f"directory must be a folder that can be written to, but {str(directory)!r} cannot")
+
+
+def in_one_line(error: Exception) -> str:
+    """The error's message without line breaks, and not longer than 300 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -419,7 +440,7 @@ def override(config: TrainingConfig, **changes: Any) -> TrainingConfig:
 
 def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[Progress], float]:
     """Make the folder ready; returns the log so far and the seconds that it accounts for."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     path = directory / "config.json"
     if not resume:
         if path.exists():
@@ -435,7 +456,12 @@ def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[
         raise ValueError(f"config must be the one of the run to resume, but that one has {theirs}")
     checkpoint = directory / "checkpoint.safetensors"
     if checkpoint.is_file():  # a run killed in its first interval has none, and starts over
-        trainer.load_state(load_tensors(checkpoint))
+        try:
+            trainer.load_state(load_tensors(checkpoint))
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(
+                f"checkpoint.safetensors must be a checkpoint of this run, but it does not fit: {in_one_line(error)}"
+            ) from None
     log = [progress for progress in read_log(directory) if progress.step <= trainer.steps_made]
     _write_log(directory, log)
     return log, log[-1].seconds if log else 0.0
