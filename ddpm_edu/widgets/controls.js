@@ -132,18 +132,26 @@ export function numbersTable(caption) {
     html('summary', {}, 'The numbers as a table'),
     html('table', {}, html('caption', {}, caption), body),
   );
+  // the numbers are only worked out and written while the table is open
+  let latest = () => [];
+  const write = () => {
+    if (!element.open) return;
+    for (const [name, value] of latest()) {
+      let cell = cells.get(name);
+      if (!cell) {
+        cell = html('td', {}, '');
+        cells.set(name, cell);
+        body.append(html('tr', {}, html('th', { scope: 'row' }, name), cell));
+      }
+      setText(cell, value);
+    }
+  };
+  element.addEventListener('toggle', write);
   return {
     element,
     show: (rows) => {
-      for (const [name, value] of rows) {
-        let cell = cells.get(name);
-        if (!cell) {
-          cell = html('td', {}, '');
-          cells.set(name, cell);
-          body.append(html('tr', {}, html('th', { scope: 'row' }, name), cell));
-        }
-        setText(cell, value);
-      }
+      latest = rows;
+      write();
     },
   };
 }

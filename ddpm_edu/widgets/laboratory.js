@@ -3,6 +3,7 @@
 import {
   Particles,
   countInto,
+  klRoughly,
   klToNormal,
   makeHistogram,
   momentsAt,
@@ -45,10 +46,10 @@ const MEANINGS = {
 
 const INVITATION = 'Point at a term, or at a part of the figures: they answer each other.';
 
-/** The t at which the curves along t are computed: every one at first, then ever wider apart, at most 12. */
+/** The t at which the curves along t are computed: every one at first, then ever wider apart, at most 16. */
 const TIMES = (() => {
   const times = [];
-  for (let t = 0; t < END; t += Math.min(12, Math.max(1, Math.round(t * 0.08)))) times.push(t);
+  for (let t = 0; t < END; t += Math.min(16, Math.max(1, Math.round(t * 0.09)))) times.push(t);
   return [...times, END];
 })();
 
@@ -330,7 +331,7 @@ function render({ model, el }) {
       saidNow = sentence;
       says.replaceChildren(...prose(sentence));
     }
-    table.show([
+    table.show(() => [
       ['α', sayExactly(alpha)],
       ['β', sayExactly(beta)],
       ['t', sayCount(t)],
@@ -826,7 +827,7 @@ function timeFigure({ setT }) {
       out.variance[i] = m.variance;
       out.mean[i] = m.mean;
       out.tv[i] = totalVariationRoughly(histogram, m);
-      out.kl[i] = klToNormal(histogram, m);
+      out.kl[i] = klRoughly(histogram, m);
     }
     return out;
   };
