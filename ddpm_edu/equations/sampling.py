@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from .. import diffusion, posterior
-from .register import Case, parsed
+from .register import Case, function, parsed
 from .worlds import eps_theta, scheduled
 
 NETWORK = "with a smooth function in the network's place"
@@ -65,3 +66,66 @@ def _(rng: np.random.Generator) -> Case:
 def _(rng: np.random.Generator) -> Case:
     it = scheduled(rng)
     return Case(it.world, [posterior.variance(it.t, it.schedule)])
+
+
+@parsed(
+    "ddim-step",
+    "x_s",
+    how=f"The printed jump is compared with the first step of diffusion.ddim, for every number of steps, {NETWORK}.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it = scheduled(rng)
+    x_T, T = it.x[-1], it.schedule.T
+    noise = eps_theta(x_T, T)
+    x_0 = diffusion.x_0_from_eps(x_T, noise, T, it.schedule)
+    jump = next(diffusion.ddim(eps_theta, x_T, it.schedule, int(rng.integers(1, T + 1)), clip=False))
+    values = {**it.world.values, "t": T, "s": jump.t, "eps_theta": noise, "x_hat_0": x_0}
+    return Case(replace(it.world, values=values), [jump.x_t])
+
+
+@function(
+    "frechet-distance",
+    "mpmath",
+    how="evaluation.frechet_distance is compared with the printed formula, worked out with 50 digits by mpmath: "
+    "means, covariances and the root of the matrix.",
+    prints=r"d^2 = \|\mu_1 - \mu_2\|^2 + \mathrm{tr}\left(\Sigma_1 + \Sigma_2 - 2\,(\Sigma_1 \Sigma_2)^{1/2}\right)",
+    right=lambda gap, first, second, root: gap + _trace(first + second - 2 * root(first * second)),
+    wrong={
+        "the distance for its square": lambda gap, first, second, root: (
+            gap**0.5 + _trace(first + second - 2 * root(first * second))
+        ),
+        "the means left out": lambda gap, first, second, root: _trace(first + second - 2 * root(first * second)),
+        "without the root": lambda gap, first, second, root: gap + _trace(first + second - 2 * first * second),
+        "without the 2": lambda gap, first, second, root: gap + _trace(first + second - root(first * second)),
+        "with a plus": lambda gap, first, second, root: gap + _trace(first + second + 2 * root(first * second)),
+        "one covariance twice": lambda gap, first, second, root: gap + _trace(2 * first - 2 * root(first * second)),
+    },
+)
+def _(distance: Any) -> float:
+    import mpmath
+
+    from .. import evaluation
+
+    rng = np.random.default_rng(7)
+    worst = 0.0
+    for n, m in ((6, 9), (12, 5)):
+        crowds = [rng.normal(rng.normal(), 1, (size, 3)) @ rng.normal(size=(3, 3)) for size in (n, m)]
+        with mpmath.workdps(50):
+            means, covariances = zip(*(_moments(mpmath.matrix(crowd.tolist())) for crowd in crowds), strict=True)
+            gap = means[0] - means[1]
+            exact = float(mpmath.re(distance((gap.T * gap)[0], *covariances, mpmath.sqrtm)))
+        worst = max(worst, abs(evaluation.frechet_distance(*crowds) - exact) / abs(exact))
+    return worst
+
+
+def _moments(rows: Any) -> tuple[Any, Any]:
+    """Mean and unbiased covariance of the rows of an mpmath matrix."""
+    import mpmath
+
+    mean = rows.T * mpmath.ones(rows.rows, 1) / rows.rows
+    centred = rows - mpmath.ones(rows.rows, 1) * mean.T
+    return mean, centred.T * centred / (rows.rows - 1)
+
+
+def _trace(matrix: Any) -> Any:
+    return sum(matrix[place, place] for place in range(matrix.rows))
