@@ -90,6 +90,7 @@ def strip(ax: Axes, x: np.ndarray, labels: Sequence[str]) -> Axes:
     Values beyond −1 and 1 are drawn as black and white. The ground is the whole figure's.
     Raises ValueError if there is not one label for each picture.
     """
+    x = np.asarray(x)
     if len(labels) != len(x):
         raise ValueError(f"labels must be one for each of the {len(x)} pictures, but there were {len(labels)}")
     images(ax, np.round(127.5 * (np.clip(x, -1, 1) + 1)).astype(np.uint8), columns=len(x))
@@ -156,3 +157,10 @@ def u_net(ax: Axes, config: UNetConfig) -> Axes:
     ax.set(xlim=(left[0] - 2.4, end + 1.1), ylim=(floor[-1] - 0.35, floor[0] + heights[0] + 0.6))
     ax.set_axis_off()
     return ax
+
+
+def strips(ax: Axes, rows: Sequence[np.ndarray], labels: Sequence[str]) -> Axes:
+    """Draw rows of pictures, each float (N, H, W) in [−1, 1], as one `strip`: what belongs together stands in one column."""
+    bar = -np.ones((len(labels), 1, np.shape(rows[0])[-1]))
+    parts = [part for row in rows for part in (bar, np.asarray(row))]
+    return strip(ax, np.concatenate(parts[1:], axis=1), labels)
