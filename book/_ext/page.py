@@ -43,6 +43,7 @@ SOLID_ICONS = [
     "sun",
 ]
 BRAND_ICONS = ["github"]
+SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar" role="complementary" aria-label="Chapters">'
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
 _FORMULA = re.compile(r'([(\[“‘]?)(<span class="math notranslate nohighlight">.*?</span>)([,.;:!?)\]”’]*)', re.DOTALL)
 _X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
@@ -81,11 +82,13 @@ def colour_symbols(latex: str) -> str:
 
 
 def trim(html: str) -> str:
-    """Take out of a finished page what would load icon fonts or scripts, and keep stops beside their formulas."""
+    """Take out of a finished page what would load icon fonts or scripts, mend roles, keep stops beside formulas."""
     html = re.sub(r"\s*<link[^>]*fontawesome[^>]*/?>", "", html)
     html = re.sub(r"\s*<script[^>]*fontawesome[^>]*></script>", "", html)
     html = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", html, flags=re.DOTALL)
     html = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", html)
+    html = html.replace('role="doc-biblioentry"', 'role="listitem"')
+    html = html.replace('<div class="bd-sidebar-primary bd-sidebar">', SIDEBAR)
     return _FORMULA.sub(_hold_together, html)
 
 
@@ -151,6 +154,7 @@ def _drop_unused_extensions(app: Sphinx) -> None:
 def _start(app: Sphinx) -> None:
     for name in ("palette.css", "icons.css", "book.css"):
         app.add_css_file(name, priority=900)
+    app.add_js_file("book.js", loading_method="defer")
     builder: Any = app.builder
     if not hasattr(builder, "templates"):
         return

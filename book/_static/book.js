@@ -1,0 +1,16 @@
+// A formula wider than the page scrolls; the keyboard must be able to reach it too.
+(() => {
+  const mark = () => {
+    for (const box of document.querySelectorAll("div.math, mjx-container[display='true'], div.cell_output .output")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
+      else box.removeAttribute("tabindex");
+    }
+  };
+  const start = () => {
+    const typeset = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
+    Promise.resolve(typeset).then(mark);
+    window.addEventListener("resize", mark);
+  };
+  if (document.readyState === "complete") start();
+  else window.addEventListener("load", start);
+})();
