@@ -29,12 +29,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "v_0": (0, 10),
 }
 
-#: Two humps on 32 bars over [-3, 3]: the laboratory's usual start (state.js names the others).
+KINDS = ("constant", "linear", "cosine", "drawn")
+COMPARED = ("nothing", "constant", "linear", "constant, same end")
+
+#: Two humps on 32 bars over [-3, 3]: the laboratory's usual start, with variance 2.
 TWO_HUMPS = tuple(
-    round(
-        math.exp(-0.5 * ((x + 1.15) / 0.32) ** 2) + 0.62 * math.exp(-0.5 * ((x - 1.05) / 0.42) ** 2),
-        4,
-    )
+    round(math.exp(-2 * (x + 1.3) ** 2) + 1.5 * math.exp(-2 * (x - 1.4) ** 2), 4)
     for x in (-3 + (k + 0.5) * 6 / 32 for k in range(32))
 )
 
@@ -57,6 +57,20 @@ class _Number(traitlets.TraitType[float, float]):
         if wrong_type or not low <= result <= high:
             raise traitlets.TraitError(f"{self.name} must be {kind} from {low:g} to {high:g}, but it was {value!r}")
         return int(result) if self.whole else result
+
+
+class _Choice(traitlets.TraitType[str, str]):
+    """One of a few words."""
+
+    def __init__(self, default: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(default)
+        self.allowed = allowed
+
+    def validate(self, obj: Any, value: Any) -> str:
+        if value not in self.allowed:
+            allowed = ", ".join(map(repr, self.allowed))
+            raise traitlets.TraitError(f"{self.name} must be one of {allowed}, but it was {value!r}")
+        return str(value)
 
 
 class _Heights(traitlets.TraitType[list[float], Sequence[float]]):
@@ -113,7 +127,7 @@ class Laboratory(anywidget.AnyWidget):
     alpha = _Number(0.99, LIMITS["alpha"]).tag(sync=True)
     beta = _Number(0.01, LIMITS["beta"]).tag(sync=True)
     t = _Number(200, LIMITS["t"], whole=True).tag(sync=True)
-    histogram = _Heights(list(TWO_HUMPS)).tag(sync=True)
+    histogram = _Heights().tag(sync=True)
     coupled = traitlets.Bool(False).tag(sync=True)
     joined = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
@@ -129,14 +143,16 @@ class ScheduleExplorer(anywidget.AnyWidget):
 
     kind: "constant", "linear", "cosine" or "drawn". T: steps, from 2 to 4000. t: the marked step, from 0 to T.
     beta: of the constant schedule. beta_1, beta_T: the ends of the linear one. points: β at equally spaced points of
-    the drawn one, 2 to 12 of them. v_0: the variance at t = 0, from 0 to 10.
+    the drawn one, 2 to 12 of them. v_0: the variance at t = 0, from 0 to 10. compare: what is drawn beside it, "nothing",
+    "constant" (β = 0.01), "linear" (the usual one) or "constant, same end" (the constant β with the same ᾱ_T).
     A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
     """
 
     _esm = bundle.bundled("schedules.js")
     _css = bundle.stylesheet()
 
-    kind = traitlets.Unicode("linear").tag(sync=True)
+    kind = _Choice("linear", KINDS).tag(sync=True)
+    compare = _Choice("constant", COMPARED).tag(sync=True)
     T = _Number(1000, LIMITS["T"], whole=True).tag(sync=True)
     t = _Number(500, (0, LIMITS["T"][1]), whole=True).tag(sync=True)
     beta = _Number(0.01, LIMITS["betas"]).tag(sync=True)
@@ -147,11 +163,4 @@ class ScheduleExplorer(anywidget.AnyWidget):
 
     @traitlets.default("points")
     def _points(self) -> list[float]:
-        return [1e-4, 2e-3, 1.5e-2, 2e-2, 2e-2]
-
-    @traitlets.validate("kind")
-    def _known_kind(self, proposal: dict[str, Any]) -> str:
-        kinds = ("constant", "linear", "cosine", "drawn")
-        if proposal["value"] not in kinds:
-            raise traitlets.TraitError(f"kind must be one of {', '.join(kinds)}, but it was {proposal['value']!r}")
-        return str(proposal["value"])
+        return [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2, 5e-2]

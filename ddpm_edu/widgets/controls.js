@@ -18,15 +18,16 @@ export function uniqueId(stem) {
  *          whole?: boolean, set: (value: number) => void}} options
  */
 export function slider({ symbol, name, colour, stops, limits, marks = [], whole = false, set }) {
+  let [steps, bounds] = [stops, limits];
   const id = uniqueId('slider');
   const range = html('input', {
     type: 'range',
     id,
     min: 0,
-    max: stops.length - 1,
+    max: steps.length - 1,
     step: 1,
     class: 'range',
-    oninput: () => set(stops[Number(range.value)]),
+    oninput: () => set(steps[Number(range.value)]),
   });
   const warning = html('span', { class: 'warning', id: `${id}-warning`, role: 'status' });
   const typed = html('input', {
@@ -56,9 +57,9 @@ export function slider({ symbol, name, colour, stops, limits, marks = [], whole 
     setAttribute(typed, 'aria-invalid', text ? 'true' : 'false');
   };
   const take = () => {
-    const value = parseNumber(typed.value, limits);
+    const value = parseNumber(typed.value, bounds);
     if (value === null || (whole && !Number.isInteger(value))) {
-      complain(`${symbol} is a ${whole ? 'whole ' : ''}number from ${limits[0]} to ${limits[1]}`);
+      complain(`${symbol} is a ${whole ? 'whole ' : ''}number from ${bounds[0]} to ${bounds[1]}`);
       return;
     }
     complain('');
@@ -69,30 +70,42 @@ export function slider({ symbol, name, colour, stops, limits, marks = [], whole 
     if (value === current && !force) return;
     current = value;
     const text = sayExactly(value);
-    const index = String(nearestStop(stops, value));
+    const index = String(nearestStop(steps, value));
     if (range.value !== index) range.value = index;
-    const share = Number(index) / (stops.length - 1);
+    const share = Number(index) / (steps.length - 1);
     range.style.setProperty('--share', share.toFixed(4));
     setAttribute(range, 'aria-valuetext', text);
     if (document.activeElement !== typed && typed.getRootNode().activeElement !== typed) typed.value = text;
     else if (force) typed.value = text;
   };
   const scale = html('div', { class: 'marks', 'aria-hidden': 'true' });
-  for (const mark of marks) {
-    const tick = html('span', {}, sayExactly(mark));
-    if (mark === stops[stops.length - 1]) tick.className = 'last';
-    tick.style.setProperty('--share', (nearestStop(stops, mark) / (stops.length - 1)).toFixed(4));
-    scale.append(tick);
-  }
+  const mark = (values) =>
+    scale.replaceChildren(
+      ...values.map((value) => {
+        const tick = html('span', { class: value === steps[steps.length - 1] ? 'last' : null }, sayExactly(value));
+        tick.style.setProperty('--share', (nearestStop(steps, value) / (steps.length - 1)).toFixed(4));
+        return tick;
+      }),
+    );
+  mark(marks);
   const element = html(
     'div',
     { class: `slider colour-${colour}` },
     html('label', { for: id }, html('span', { class: 'symbol' }, symbol), html('span', { class: 'name' }, ` ${name}`)),
     typed,
-    html('div', { class: 'track' }, range, marks.length ? scale : null),
+    html('div', { class: 'track' }, range, scale),
     warning,
   );
-  return { element, range, typed, show };
+  /** Gives the slider another range. */
+  const reshape = (newStops, newLimits, newMarks) => {
+    [steps, bounds] = [newStops, newLimits];
+    range.max = String(steps.length - 1);
+    mark(newMarks);
+    const value = current;
+    current = NaN;
+    show(value);
+  };
+  return { element, range, typed, show, reshape };
 }
 
 /** A row of buttons of which one at most is pressed. */
@@ -189,6 +202,26 @@ export function lights(root, changed) {
     for (const other of root.querySelectorAll('.term')) setAttribute(other, 'aria-pressed', other.dataset.part === pinned ? 'true' : 'false');
     light(pinned);
   });
+}
+
+/** A symbol in italics. */
+export function italic(text) {
+  return html('i', {}, text);
+}
+
+/** A symbol with an index. */
+export function sub(letter, index) {
+  return html('span', { class: 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
+}
+
+/** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */
+export function prose(text) {
+  return text.split(/([xvβᾱ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
+}
+
+/** A square root over what is inside. */
+export function root(...inside) {
+  return html('span', { class: 'root' }, '√', html('span', { class: 'radicand' }, ...inside));
 }
 
 /** A term of an equation: a symbol above the value it has now; it lights its part of the figure. */

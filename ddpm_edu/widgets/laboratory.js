@@ -15,7 +15,7 @@ import {
   varianceLimit,
 } from './mathematics.js';
 import { Axis, areaPath, html, linePath, linear, logarithmic, niceAbove, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { checkbox, chips, lights, numbersTable, player, reducedMotion, replaceFragment, slider, term, uniqueId } from './controls.js';
+import { checkbox, chips, italic, lights, numbersTable, player, prose, reducedMotion, replaceFragment, root, slider, sub, term, uniqueId } from './controls.js';
 import { ALPHA_STOPS, BETA_STOPS, LIMITS, RANGE, STARTS, clamp, laboratoryEntries, laboratoryFrom, oneMinus, sameHeights, scaled, startNamed, stops, validHeights, writeAddress } from './state.js';
 import { describeLaboratory, isCoupled, say, sayCount, sayExactly } from './words.js';
 
@@ -54,23 +54,6 @@ const TIMES = (() => {
 })();
 
 const T_STOPS = stops([0, END, 1]);
-
-function italic(text) {
-  return html('i', {}, text);
-}
-
-function sub(letter, index) {
-  return html('span', { class: 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
-}
-
-/** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */
-function prose(text) {
-  return text.split(/\b([xv]_(?:t−1|[t0]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
-}
-
-function root(...inside) {
-  return html('span', { class: 'root' }, '√', html('span', { class: 'radicand' }, ...inside));
-}
 
 function render({ model, el }) {
   const given = (name, otherwise) => {

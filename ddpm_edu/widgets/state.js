@@ -1,7 +1,7 @@
 // What a reader can set, within which limits, and how it stands in the page's address.  No DOM.
 
 /** Typed values, the address and Python may go as far as this; the sliders cover what is seen most. */
-export const LIMITS = { alpha: [0, 2], beta: [0, 25], t: [0, 1000], bars: [24, 48], T: [2, 4000], betas: [1e-6, 0.999] };
+export const LIMITS = { alpha: [0, 2], beta: [0, 25], t: [0, 1000], bars: [24, 48], T: [2, 4000], betas: [1e-6, 0.999], v_0: [0, 10], points: [2, 12] };
 
 export const RANGE = [-3, 3];
 const LEVELS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -37,7 +37,7 @@ export const STARTS = (() => {
   const centres = Array.from({ length: 32 }, (_, k) => -3 + (k + 0.5) * (6 / 32));
   const hump = (x, m, s) => Math.exp(-0.5 * ((x - m) / s) ** 2);
   const heights = {
-    'two humps': centres.map((x) => hump(x, -1.15, 0.32) + 0.62 * hump(x, 1.05, 0.42)),
+    'two humps': centres.map((x) => hump(x, -1.3, 0.5) + 1.5 * hump(x, 1.4, 0.5)),
     comb: centres.map((_, k) => (k % 5 === 3 ? 1 : 0)),
     spike: centres.map((_, k) => (k === 22 ? 1 : 0)),
     skewed: centres.map((x) => (x > -1.7 ? (x + 1.7) * Math.exp(-1.9 * (x + 1.7)) : 0)),
@@ -53,12 +53,14 @@ export function scaled(heights) {
   return heights.map((h) => Number((h / top).toFixed(4)));
 }
 
+/** The name of the ready-made start that has these bars, whatever their unit, or null. */
 export function startNamed(heights) {
-  return Object.keys(STARTS).find((name) => sameHeights(STARTS[name], heights)) || null;
+  const own = scaled(heights);
+  return Object.keys(STARTS).find((name) => sameHeights(STARTS[name], own, 1.01e-4)) || null;
 }
 
-export function sameHeights(a, b) {
-  return a.length === b.length && a.every((h, k) => Math.abs(h - b[k]) < 1e-9);
+export function sameHeights(a, b, apart = 1e-9) {
+  return a.length === b.length && a.every((h, k) => Math.abs(h - b[k]) < apart);
 }
 
 /** True for a list of heights that makes a histogram. */
@@ -175,4 +177,47 @@ export function laboratoryEntries(state) {
     ['coupled', state.coupled ? '1' : '0'],
     ['joined', state.joined ? '1' : '0'],
   ];
+}
+
+/** What a reader can compare a schedule with. */
+export const KINDS = ['constant', 'linear', 'cosine', 'drawn'];
+export const COMPARED = ['nothing', 'constant', 'linear', 'constant, same end'];
+
+/** The schedule explorer's state in an address: numbers within limits, the rest ignored. */
+export function scheduleFrom(fragment, prefix = 'schedule') {
+  const found = readAddress(fragment, prefix);
+  const state = {};
+  const number = (key, name, limits, whole = false) => {
+    const value = found.has(key) ? parseNumber(found.get(key), limits) : null;
+    if (value !== null) state[name] = whole ? Math.round(value) : value;
+  };
+  if (KINDS.includes(found.get('kind'))) state.kind = found.get('kind');
+  const compared = (found.get('compare') || '').replace(/-/g, ' ').replace('constant same', 'constant, same');
+  if (COMPARED.includes(compared)) state.compare = compared;
+  number('T', 'T', LIMITS.T, true);
+  number('t', 't', [0, LIMITS.T[1]], true);
+  number('beta', 'beta', LIMITS.betas);
+  number('beta1', 'beta_1', LIMITS.betas);
+  number('betaT', 'beta_T', LIMITS.betas);
+  number('v0', 'v_0', LIMITS.v_0);
+  if (found.has('points')) {
+    const points = found.get('points').split('_').slice(0, 40).map((text) => parseNumber(text, LIMITS.betas));
+    if (points.length >= LIMITS.points[0] && points.length <= LIMITS.points[1] && !points.includes(null)) state.points = points;
+  }
+  return state;
+}
+
+export function scheduleEntries(state) {
+  const entries = [
+    ['kind', state.kind],
+    ['T', String(state.T)],
+    ['t', String(state.t)],
+    ['beta', String(state.beta)],
+    ['beta1', String(state.beta_1)],
+    ['betaT', String(state.beta_T)],
+    ['v0', String(state.v_0)],
+    ['compare', state.compare.replace(/,? /g, '-')],
+  ];
+  if (state.kind === 'drawn') entries.push(['points', state.points.map((b) => String(Number(b.toPrecision(4)))).join('_')]);
+  return entries;
 }
