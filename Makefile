@@ -17,6 +17,7 @@ DIGITS := $(wildcard ../shared/mnist)
 ifneq ($(DIGITS),)
 export DDPM_EDU_DATA ?= $(abspath $(DIGITS))
 endif
+export IPYTHONDIR := $(CURDIR)/_build/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -32,7 +33,7 @@ test: $(READY)
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 	  { echo "Chromium is missing and the browser tests need it; as root: apt-get install chromium"; exit 1; }
 	@$(BIN)/python book/_ext/build.py || echo "The book did not build; the tests below say so too."
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --nbval --nbval-current-env tests book
 
 notebooks: $(READY)
 	@$(BIN)/python book/_ext/twins.py
