@@ -141,7 +141,12 @@ def check_picture(path: str | Path) -> None:
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Images, (N, H, W), side by side in rows with a pixel of black between them: one image, of their type."""
+    """Images, (N, H, W), side by side in rows with a pixel of black between them: one image, of their type.
+
+    columns: how many in a row, about √N unless given. Raises ValueError if there are no images or columns is below 1.
+    """
+    if images.ndim != 3 or len(images) == 0:
+        raise ValueError(f"images must have shape (N, H, W) with N ≥ 1, but its shape was {images.shape}")
     n, height, width = images.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else arguments.integer("columns", columns, 1)
     rows = math.ceil(n / columns)
