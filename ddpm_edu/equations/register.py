@@ -68,7 +68,7 @@ class ParsedCheck:
     kind: str = "parsed"
 
     def residual(self, text: str) -> float:
-        """The largest relative error of any side of the equation `text`.
+        """The largest relative error of any side of the equation `text`; a trial above the tolerance is the last.
 
         Raises ValueError if the text is not in the notation, or does not say what the check is about.
         """
@@ -84,6 +84,8 @@ class ParsedCheck:
                     worst = max(worst, _claimed(claim, case.truths, blind, bool(self.subjects)))
                 else:
                     worst = max(worst, _also_said(statement, world))
+            if worst > self.tolerance:
+                break
         return worst
 
     def _claim(self, statements: Sequence[Statement]) -> Statement:

@@ -79,6 +79,10 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
                     yield "a factor 2", Equation((*sides[:place], doubled, *sides[place + 1 :]))
         case Root(radicand, None):
             yield "a root dropped", radicand
+            if isinstance(radicand, Sum):
+                (sign, first), *rest = radicand.terms
+                if rest and sign > 0:
+                    yield "a root cut short", Sum(((1, Root(first)), *rest))
         case Symbol(name, accent, index):
             if accent:
                 yield "an accent dropped", replace(node, accent="")
@@ -109,6 +113,15 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
             for place in range(len(factors)):
                 rest = (*factors[:place], *factors[place + 1 :])
                 yield "a factor dropped", Product(rest) if len(rest) > 1 else rest[0]
+            for place, factor in enumerate(factors):
+                if isinstance(factor, Sum):
+                    (sign, first), *others = factor.terms
+                    last = factors[place + 1 :]
+                    front = Product((*factors[:place], first)) if place else first
+                    (end_sign, end), middle = others[-1] if others else (1, first), others[:-1]
+                    if others:
+                        back = Product((end, *last)) if last else end
+                        yield "brackets dropped", Sum(((sign, front), *middle, (end_sign, back)))
         case Fraction(numerator, denominator):
             yield "a fraction upside down", Fraction(denominator, numerator)
             yield "a denominator dropped", numerator

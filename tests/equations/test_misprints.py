@@ -90,10 +90,12 @@ def test_the_grammar_cannot_read_what_a_function_checks(check: FunctionCheck) ->
 
 
 def test_each_kind_of_misprint_is_made() -> None:
-    text = r"x_t = \frac{\sqrt{\bar\alpha_t}\,x_0 + \beta_{t-1}^2}{2} \prod_{s=1}^{t} \cos(\alpha_s)"
+    text = r"x_t = \frac{\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \beta_{t-1}^2}(a + b)}{2} \prod_{s=1}^{t} \cos(\alpha_s)"
     kinds = {misprint.what for misprint in misprints(text)}
     assert kinds == {
         "a root dropped",
+        "a root cut short",
+        "brackets dropped",
         "an accent dropped",
         "an accent added",
         "α and β confused",
