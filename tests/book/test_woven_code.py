@@ -13,15 +13,6 @@ import twins
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("schedules", "forward", "densities", "posterior", "diffusion", "unet")
 ALSO = {"training.Trainer.step"}  # the training step; the rest of its module is files and bookkeeping
-# Small helpers that a chapter may leave to the curious: each does no mathematics of its own.
-HELPERS = {
-    "schedules.at",
-    "schedules.align",
-    "densities.Mixture.breakpoints",
-    "densities.Histogram.breakpoints",
-    "diffusion.noise_like",
-    "diffusion.Sample",
-}
 
 
 def public(module: str, source: str) -> dict[str, list[str]]:
@@ -54,9 +45,9 @@ def missing(objects: dict[str, list[str]], places: dict[str, list[str]]) -> list
     """Public objects that no chapter shows: neither whole nor, for a class, method by method."""
     result = []
     for name, members in objects.items():
-        if name in HELPERS or name in places or name.split(".")[0] in places:
+        if name in places or name.split(".")[0] in places:
             continue
-        left = [member for member in members if member not in places and member not in HELPERS]
+        left = [member for member in members if member not in places]
         if left or not members:
             result += left or [name]
     return result
