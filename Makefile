@@ -30,7 +30,7 @@ chapter: $(READY)
 	@$(BIN)/python book/_ext/build.py --chapter $(NAME)
 
 test: $(READY)
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	  { echo "Chromium is missing and the browser tests need it; as root: apt-get install chromium"; exit 1; }
 	@$(BIN)/python book/_ext/build.py || echo "The book did not build; the tests below say so too."
 	@$(BIN)/python -m pytest -q --nbval --nbval-current-env tests book

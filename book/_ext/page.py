@@ -10,6 +10,7 @@ import datetime
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import urllib.parse
 from pathlib import Path
@@ -45,6 +46,7 @@ SOLID_ICONS = [
 BRAND_ICONS = ["github"]
 SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar" role="complementary" aria-label="Chapters">'
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
+UNWANTED_OUTPUT = ("vendor/fontawesome", "sphinx-thebe.*", "design-tabs.js", "sphinx-design.*")
 _FORMULA = re.compile(r'([(\[“‘]?)(<span class="math notranslate nohighlight">.*?</span>)([,.;:!?)\]”’]*)', re.DOTALL)
 _X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
 
@@ -212,12 +214,15 @@ def lighten(picture: Path) -> None:
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:
-    """Lighten the pictures, and leave out the notebooks that MyST-NB writes: the twins are offered instead."""
+    """Lighten the pictures; take away what no page asks for, and MyST-NB's notebooks: the twins are offered instead."""
     for picture in (Path(app.outdir) / "_images").glob("*.png"):
         lighten(picture)
     for folder in (Path(app.outdir) / "_sources", Path(app.outdir) / "reports"):
         for path in folder.rglob("*.ipynb"):
             path.unlink()
+    for pattern in UNWANTED_OUTPUT:
+        for path in (Path(app.outdir) / "_static").glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
