@@ -59,6 +59,14 @@ def array(name: str, values: Any, ndim: int | None = None) -> np.ndarray:
     return result
 
 
+def same_shape(name: str, value: Any, other_name: str, other: Any) -> None:
+    """Raise ValueError unless `value` has the shape of `other`; arrays, tensors and numbers will do."""
+    if np.shape(value) != np.shape(other):
+        raise ValueError(
+            f"{name} must have {other_name}'s shape {tuple(np.shape(other))}, but its shape was {tuple(np.shape(value))}"
+        )
+
+
 def _range(low: float, high: float) -> str:
     if low == -math.inf and high == math.inf:
         return "a finite number"

@@ -36,19 +36,24 @@ def training_loss(eps_theta: Model, x_0: Any, t: Any, schedule: NoiseSchedule, e
     x_0: clean data, (B, …). t: (B,), from 1…T. eps: noise from N(0, I), of x_0's shape. Returns one number.
     The mean runs over items and entries, so a model that always answers 0 scores about 1.
 
+    Raises ValueError if t is outside 1…T or shapes do not fit, the answer's included.
+
     Source: Ho et al. 2020, equation 14 and algorithm 1.
     """
     x_t = q_sample(x_0, t, schedule, eps)
-    return ((eps - eps_theta(x_t, t)) ** 2).mean()
+    guess = eps_theta(x_t, t)
+    arguments.same_shape("eps_theta's answer", guess, "eps", eps)
+    return ((eps - guess) ** 2).mean()
 
 
 def x_0_from_eps(x_t: Any, eps: Any, t: Any, schedule: NoiseSchedule) -> Any:
     """x̂_0, the clean data behind x_t if `eps` is the noise in it: q_sample solved for x_0.
 
-    x_t, eps: the same shape, (B, …) where t is (B,). Raises ValueError if t is outside 1…T or does not fit.
+    x_t, eps: the same shape, (B, …) where t is (B,). Raises ValueError if t is outside 1…T or shapes do not fit.
 
     Source: Ho et al. 2020, equation 4 and the text above equation 15.
     """
+    arguments.same_shape("eps", eps, "x_t", x_t)
     alpha_bar = at(schedule.alpha_bar, t, x_t)
     return (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
 
@@ -56,10 +61,11 @@ def x_0_from_eps(x_t: Any, eps: Any, t: Any, schedule: NoiseSchedule) -> Any:
 def mean_from_eps(x_t: Any, eps: Any, t: Any, schedule: NoiseSchedule) -> Any:
     """μ_θ, the mean of the step back, from the model's guess of the noise.
 
-    x_t, eps: the same shape, (B, …) where t is (B,). Raises ValueError if t is outside 1…T or does not fit.
+    x_t, eps: the same shape, (B, …) where t is (B,). Raises ValueError if t is outside 1…T or shapes do not fit.
 
     Source: Ho et al. 2020, equation 11.
     """
+    arguments.same_shape("eps", eps, "x_t", x_t)
     alpha, alpha_bar = at(schedule.alpha, t, x_t), at(schedule.alpha_bar, t, x_t)
     beta = at(schedule.beta, t, x_t)
     return (x_t - beta / (1 - alpha_bar) ** 0.5 * eps) / alpha**0.5

@@ -69,7 +69,6 @@ def q_sample(x_0: Any, t: Any, schedule: NoiseSchedule, eps: Any) -> Any:
 
     Source: Ho et al. 2020, equation 4.
     """
-    if np.shape(x_0) != np.shape(eps):
-        raise ValueError(f"eps must have x_0's shape {tuple(np.shape(x_0))}, but its shape was {tuple(np.shape(eps))}")
+    arguments.same_shape("eps", eps, "x_0", x_0)
     alpha_bar = at(schedule.alpha_bar, t, x_0)
     return alpha_bar**0.5 * x_0 + (1 - alpha_bar) ** 0.5 * eps

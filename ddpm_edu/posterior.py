@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import arguments
 from .schedules import NoiseSchedule, align, at
 
 
@@ -26,10 +27,11 @@ def mean(x_t: Any, x_0: Any, t: Any, schedule: NoiseSchedule) -> Any:
     """μ̃_t, the mean of q(x_{t−1} | x_t, x_0): a mixture of the noisy and the clean data.
 
     x_t, x_0: the same shape, (B, …) where t is (B,). Returns that shape.
-    Raises ValueError if t is outside 1…T or does not fit.
+    Raises ValueError if t is outside 1…T or shapes do not fit.
 
     Source: Ho et al. 2020, equation 7.
     """
+    arguments.same_shape("x_0", x_0, "x_t", x_t)
     on_x_0, on_x_t = weights(t, schedule)
     return align(on_x_0, x_t) * x_0 + align(on_x_t, x_t) * x_t
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from ddpm_edu import arguments
 
@@ -101,3 +102,12 @@ def test_array_counts_axes():
     with pytest.raises(ValueError, match=r"heights must have 1 axis/axes, but its shape was \(2, 1\)"):
         arguments.array("heights", [[1], [2]], ndim=1)
     assert arguments.array("heights", [1, 2], ndim=1).shape == (2,)
+
+
+def test_same_shape():
+    arguments.same_shape("eps", np.zeros((2, 3)), "x_0", torch.zeros(2, 3))
+    arguments.same_shape("eps", 1.0, "x_0", np.float64(2))
+    with pytest.raises(ValueError, match=r"eps must have x_0's shape \(3,\), but its shape was \(1, 3\)"):
+        arguments.same_shape("eps", torch.zeros(1, 3), "x_0", np.zeros(3))
+    with pytest.raises(ValueError, match=r"eps must have x_0's shape \(\), but its shape was \(1,\)"):
+        arguments.same_shape("eps", np.zeros(1), "x_0", 0.0)

@@ -158,6 +158,30 @@ def test_bad_t_and_shapes(function):
         function(x, x, np.array([1, 2, 3]), SHORT)
     with pytest.raises(TypeError, match="t must be whole numbers"):
         function(x, x, 1.0, SHORT)
+    with pytest.raises(ValueError, match=r"eps must have x_t's shape \(2, 3\), but its shape was \(3,\)"):
+        function(x, np.zeros(3), 1, SHORT)
+
+
+def test_an_answer_of_another_shape_is_not_broadcast():
+    x, t = np.zeros(3), np.array([1, 2, 3])
+    with pytest.raises(
+        ValueError, match=r"eps_theta's answer must have eps's shape \(3,\), but its shape was \(3, 1\)"
+    ):
+        diffusion.training_loss(lambda x_t, t: x_t[:, None], x, t, SHORT, x)
+    with pytest.raises(ValueError, match=r"eps must have x_t's shape \(3,\), but its shape was \(3, 1\)"):
+        next(diffusion.ancestral(lambda x_t, t: x_t[:, None], x, SHORT, np.random.default_rng(0)))
+    with pytest.raises(ValueError, match=r"eps must have x_0's shape \(3,\), but its shape was \(1,\)"):
+        diffusion.training_loss(lambda x_t, t: x_t, x, t, SHORT, np.zeros(1))
+
+
+def test_an_error_in_eps_is_an_error_in_x_0_of_known_size():
+    # ‖x_0 − x̂_0‖² = (1 − ᾱ)/ᾱ · ‖ε − ε̂‖²: predicting one or the other differs by a weight only.
+    x_0, eps, guess = np.random.default_rng(0).standard_normal((3, 50))
+    for t in (1, 10, 20):
+        x_t = forward.q_sample(x_0, t, SHORT, eps)
+        error = x_0 - diffusion.x_0_from_eps(x_t, guess, t, SHORT)
+        a = SHORT.alpha_bar[t]
+        assert error @ error == pytest.approx((1 - a) / a * ((eps - guess) @ (eps - guess)), rel=1e-10)
 
 
 # --- one step back ---

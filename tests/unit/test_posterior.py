@@ -167,3 +167,5 @@ def test_bad_t_and_shapes():
                 call(1.5)
     with pytest.raises(ValueError, match=r"t had shape \(3,\) and x \(2, 3\)"):
         posterior.mean(x, x, np.array([1, 2, 3]), LINEAR)
+    with pytest.raises(ValueError, match=r"x_0 must have x_t's shape \(2, 3\), but its shape was \(3,\)"):
+        posterior.mean(x, np.zeros(3), 1, LINEAR)
