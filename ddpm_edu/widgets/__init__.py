@@ -39,7 +39,7 @@ TWO_HUMPS = tuple(
 )
 
 
-class _Number(traitlets.TraitType[float, float]):
+class _Number(traitlets.TraitType):
     """A finite number within limits, or a whole one."""
 
     def __init__(self, default: float, limits: tuple[float, float], whole: bool = False) -> None:
@@ -59,7 +59,7 @@ class _Number(traitlets.TraitType[float, float]):
         return int(result) if self.whole else result
 
 
-class _Choice(traitlets.TraitType[str, str]):
+class _Choice(traitlets.TraitType):
     """One of a few words."""
 
     def __init__(self, default: str, allowed: tuple[str, ...]) -> None:
@@ -73,7 +73,7 @@ class _Choice(traitlets.TraitType[str, str]):
         return str(value)
 
 
-class _Heights(traitlets.TraitType[list[float], Sequence[float]]):
+class _Heights(traitlets.TraitType):
     """The heights of a histogram's bars, in any unit."""
 
     def validate(self, obj: Any, value: Any) -> list[float]:
@@ -93,7 +93,7 @@ class _Heights(traitlets.TraitType[list[float], Sequence[float]]):
         return heights
 
 
-class _Betas(traitlets.TraitType[list[float], Sequence[float]]):
+class _Betas(traitlets.TraitType):
     """The β at a drawn schedule's control points."""
 
     def validate(self, obj: Any, value: Any) -> list[float]:

@@ -31,12 +31,17 @@ def bundled(entry: str) -> str:
     _collect(entry, texts, ())
     owner: dict[str, str] = {}
     for name, text in texts.items():
-        for declared in _DECLARED.findall(text):
-            if declared in owner:
-                raise ValueError(f"{owner[declared]} and {name} both declare {declared}; a bundle needs one name for one thing")
-            owner[declared] = name
+        for word in _DECLARED.findall(text):
+            if word in owner:
+                raise ValueError(f"{owner[word]} and {name} both declare {word}; a bundle needs one name for one thing")
+            owner[word] = name
     parts = [f"// {name}\n{text.strip()}\n" for name, text in texts.items()]
     return "\n".join(parts)
+
+
+def declared(module: str) -> list[str]:
+    """Return the names that one module exports, in its order."""
+    return _EXPORTED.findall((_HERE / module).read_text(encoding="utf-8"))
 
 
 def _collect(name: str, texts: dict[str, str], path: tuple[str, ...]) -> None:
@@ -47,8 +52,7 @@ def _collect(name: str, texts: dict[str, str], path: tuple[str, ...]) -> None:
     source = (_HERE / name).read_text(encoding="utf-8")
     for names, other in _IMPORT.findall(source):
         _collect(other, texts, (*path, name))
-        exported = set(_EXPORTED.findall((_HERE / other).read_text(encoding="utf-8")))
-        missing = [wanted for wanted in re.split(r",\s*", names.strip().rstrip(",")) if wanted not in exported]
+        missing = [wanted for wanted in re.split(r",\s*", names.strip().rstrip(",")) if wanted not in declared(other)]
         if missing:
             raise ValueError(f"{name} imports {', '.join(missing)}, which {other} does not export")
     text = _IMPORT.sub("", source)
@@ -65,16 +69,18 @@ def _collect(name: str, texts: dict[str, str], path: tuple[str, ...]) -> None:
     texts[name] = text
 
 
+def palette() -> dict[str, dict[str, str]]:
+    """Return the colours of symbols, from palette.json, and of ground, ink and lines, for "light" and "dark"."""
+    symbols = json.loads((Path(__file__).parents[1] / "palette.json").read_text(encoding="utf-8"))
+    return {theme: {**symbols[theme], **_NEUTRALS[theme]} for theme in ("light", "dark")}
+
+
 @cache
 def stylesheet() -> str:
-    """Return the widgets' CSS: fallback colours from the palette, light and dark, then the rules."""
-    palette = json.loads((_HERE.parent / "palette.json").read_text(encoding="utf-8"))
+    """Return the widgets' CSS: fallback colours, light and dark, then the rules."""
     values = {
-        theme: "".join(
-            f"--fallback-{name.replace('_', '-')}:{colour};"
-            for name, colour in {**palette[theme], **_NEUTRALS[theme]}.items()
-        )
-        for theme in ("light", "dark")
+        theme: "".join(f"--fallback-{name.replace('_', '-')}:{colour};" for name, colour in colours.items())
+        for theme, colours in palette().items()
     }
     dark = (
         'html[data-theme="dark"] .ddpm, html[theme="dark"] .ddpm, body[data-jp-theme-light="false"] .ddpm, '

@@ -17,7 +17,7 @@ export function uniqueId(stem) {
  * @param {{symbol: string, name: string, colour: string, stops: number[], limits: number[], marks: number[],
  *          whole?: boolean, set: (value: number) => void}} options
  */
-export function slider({ symbol, name, colour, stops, limits, marks = [], whole = false, set }) {
+export function slider({ symbol, shown = symbol, name, colour, stops, limits, marks = [], whole = false, set }) {
   let [steps, bounds] = [stops, limits];
   const id = uniqueId('slider');
   const range = html('input', {
@@ -82,7 +82,8 @@ export function slider({ symbol, name, colour, stops, limits, marks = [], whole 
   const mark = (values) =>
     scale.replaceChildren(
       ...values.map((value) => {
-        const tick = html('span', { class: value === steps[steps.length - 1] ? 'last' : null }, sayExactly(value));
+        const end = value === steps[steps.length - 1] ? 'last' : value === steps[0] ? 'first' : null;
+        const tick = html('span', { class: end }, sayExactly(value));
         tick.style.setProperty('--share', (nearestStop(steps, value) / (steps.length - 1)).toFixed(4));
         return tick;
       }),
@@ -91,7 +92,7 @@ export function slider({ symbol, name, colour, stops, limits, marks = [], whole 
   const element = html(
     'div',
     { class: `slider colour-${colour}` },
-    html('label', { for: id }, html('span', { class: 'symbol' }, symbol), html('span', { class: 'name' }, ` ${name}`)),
+    html('label', { for: id }, html('span', { class: 'symbol' }, shown), html('span', { class: 'name' }, ` ${name}`)),
     typed,
     html('div', { class: 'track' }, range, scale),
     warning,
@@ -216,7 +217,10 @@ export function sub(letter, index) {
 
 /** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */
 export function prose(text) {
-  return text.split(/([xvβᾱ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
+  return text
+    .replaceAll(' = ', '\u00a0=\u00a0')
+    .replaceAll(' %', '\u00a0%')
+    .split(/([xvβᾱ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
 }
 
 /** A square root over what is inside. */

@@ -175,7 +175,10 @@ function isGaussian(m) {
 /** The density of x_t at one x: a sum of differences of normal distribution functions over the bars. */
 export function densityAt(histogram, m, x) {
   if (m.s === 0 && m.sigma === 0) return x === 0 ? Infinity : 0;
-  if (isGaussian(m)) return normalPdf((x - m.mean) / m.sigma) / m.sigma;
+  if (isGaussian(m)) {
+    const width = Math.sqrt(m.variance);
+    return normalPdf((x - m.mean) / width) / width;
+  }
   const { low, width, mass, count } = histogram;
   const y = x / m.s;
   if (m.sigma === 0) {
@@ -387,9 +390,10 @@ const NORMAL_NODES = (() => {
 const NODES = { x: new Float64Array(4096), f: new Float64Array(4096), count: 0 };
 const NORMAL_AT_NODES = NORMAL_NODES.map(normalPdf);
 
-/** f = p − q in the order of x: on the nodes of p, and on those of q where p's do not resolve it. */
-function difference(m, shape) {
-  const { y, p } = shape;
+// f = p − q in the order of x: on the nodes of p, and, where those are too few for q, on the nodes of q, at which p is
+// found by straight lines or exactly.
+function difference(histogram, m, exactly) {
+  const { y, p } = smear(histogram, m.sigma === 0 ? 0 : m.sigma / m.s);
   const { s } = m;
   const { x, f } = NODES;
   const size = y.length;
@@ -407,7 +411,7 @@ function difference(m, shape) {
       let density = 0;
       if (i > 0 && i < size) {
         const left = s * y[i - 1];
-        density = (p[i - 1] + ((p[i] - p[i - 1]) * (at - left)) / (right - left)) / s;
+        density = exactly ? densityAt(histogram, m, at) : (p[i - 1] + ((p[i] - p[i - 1]) * (at - left)) / (right - left)) / s;
       }
       x[n] = at;
       f[n++] = settle(density, NORMAL_AT_NODES[j]);
@@ -429,7 +433,7 @@ function settle(p, q) {
 export function totalVariationRoughly(histogram, m) {
   if (m.s === 0 && m.sigma === 0) return 1;
   if (m.sigma > 100 * m.s) return gaussianTotalVariation(m.mean, Math.sqrt(m.variance));
-  const { x, f, count } = difference(m, smear(histogram, m.sigma === 0 ? 0 : m.sigma / m.s));
+  const { x, f, count } = difference(histogram, m, false);
   let sum = 0;
   for (let i = 1; i < count; i++) {
     const a = f[i - 1];
@@ -443,9 +447,9 @@ export function totalVariationRoughly(histogram, m) {
 /** The total variation distance ½∫|p − q| between x_t and q = N(0, 1), to about 1e-12: |P − Q| between crossings. */
 export function totalVariation(histogram, m) {
   if (m.s === 0 && m.sigma === 0) return 1; // every value is 0, or too close to it for a float
-  if (isGaussian(m)) return gaussianTotalVariation(m.mean, m.sigma);
+  if (isGaussian(m)) return gaussianTotalVariation(m.mean, Math.sqrt(m.variance));
   const r = m.sigma === 0 ? 0 : m.sigma / m.s;
-  const { x, f, count } = difference(m, smear(histogram, r));
+  const { x, f, count } = difference(histogram, m, true);
   const gap = (at) => densityAt(histogram, m, at) - normalPdf(at);
   let total = 0;
   let before = 0; // P − Q at the crossing before this one

@@ -2,7 +2,7 @@
 
 import { constantBetas, cosineBetas, drawnBetas, equalConstant, linearBetas, scheduleOf, settledFrom, varianceAlong } from './mathematics.js';
 import { Axis, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { chips, italic, numbersTable, prose, replaceFragment, slider, sub, uniqueId } from './controls.js';
+import { chips, numbersTable, prose, replaceFragment, slider, sub, uniqueId } from './controls.js';
 import { COMPARED, KINDS, LIMITS, clamp, scheduleEntries, scheduleFrom, stops, writeAddress } from './state.js';
 import { describeSchedule, say, sayCount, sayExactly } from './words.js';
 
@@ -105,14 +105,14 @@ function render({ model, el }) {
     choose: (item) => change({ compare: item.name }),
   });
   const betaSlider = slider({ symbol: 'β', name: 'at every step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (beta) => change({ beta }) });
-  const beta1Slider = slider({ symbol: 'β₁', name: 'at the first step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_1: v }) });
-  const betaTSlider = slider({ symbol: 'β_T', name: 'at the last step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_T: v }) });
+  const beta1Slider = slider({ symbol: 'β_1', shown: sub('β', '1'), name: 'at the first step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_1: v }) });
+  const betaTSlider = slider({ symbol: 'β_T', shown: sub('β', 'T'), name: 'at the last step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_T: v }) });
   const lengthSlider = slider({
     symbol: 'T', name: 'number of steps', colour: 'x-t', stops: T_STOPS, limits: LIMITS.T, marks: [10, 100, 500, 1000, 4000], whole: true,
     set: (T) => change({ T, t: Math.round((state.t / state.T) * T) }),
   });
   const tSlider = slider({ symbol: 't', name: 'the marked step', colour: 'x-t', stops: [0, 1], limits: [0, 1], whole: true, set: setT });
-  const vSlider = slider({ symbol: 'v₀', name: 'variance at the start', colour: 'x-0', stops: V_STOPS, limits: LIMITS.v_0, marks: [0, 1, 2, 3, 4], set: (v) => change({ v_0: v }) });
+  const vSlider = slider({ symbol: 'v_0', shown: sub('v', '0'), name: 'variance at the start', colour: 'x-0', stops: V_STOPS, limits: LIMITS.v_0, marks: [0, 1, 2, 3, 4], set: (v) => change({ v_0: v }) });
 
   // ------------------------------------------------------------------------------------------------------- the figures
 

@@ -141,8 +141,9 @@ export function describeSchedule(now) {
   if (end < 1e-3) said.push(`At the end ᾱ_T = ${say(end, 2)}: of x_0 next to nothing is left.`);
   else if (end < 0.02) said.push(`At the end ᾱ_T = ${say(end, 2)}: ${left} of x_0 is left, which is little, but not nothing.`);
   else said.push(`At the end ᾱ_T = ${say(end, 2)}: ${left} of x_0 is left, so the chain stops before it reaches N(0, 1), where sampling would start.`);
-  const when = (from) => (from === null ? 'not within 1 % of 1 at any time' : from === 0 ? 'within 1 % of 1 all the way' : `within 1 % of 1 from t = ${sayCount(from)}`);
-  const idle = (from) => (from !== null && from > 0 && from < 0.75 * T ? `, and idles for the other ${sayCount(T - from)} steps` : '');
-  said.push(`The variance starts at ${sayExactly(v0)}${t > 0 ? `, is ${say(variance[t])} now` : ''} and is ${when(settled)}${idle(settled)}${other ? `; with ${otherName} it is ${when(otherSettled)}${idle(otherSettled)}` : ''}.`);
+  const when = (from) => (from === null ? 'never comes within 1 % of 1' : from === 0 ? 'is within 1 % of 1 all the way' : `is within 1 % of 1 from t = ${sayCount(from)}`);
+  const leaves = (from) => (from !== null && from > 0 && from < T ? `, which leaves ${sayCount(T - from)} steps in which it hardly moves` : '');
+  said.push(`The variance starts at ${sayExactly(v0)}${t > 0 ? `, is ${say(variance[t])} now` : ''} and ${when(settled)}${leaves(settled)}.`);
+  if (other) said.push(`With ${otherName} it ${when(otherSettled)}${leaves(otherSettled)}.`);
   return said.join(' ');
 }

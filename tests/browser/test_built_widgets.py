@@ -1,0 +1,141 @@
+"""The widgets in the built book, opened as files with the network off, in light, dark and at phone width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from test_widget_words import HOSTILE
+from widget_pages import Visit
+
+PAGES = ("one-dimensional-laboratory", "schedules", "index")
+LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}
+
+
+def shown(page: Visit) -> str:
+    """Everything that the widget says and every number in it."""
+    page.settle()
+    fields = page.widget.evaluate("w => [...w.querySelectorAll('input.typed')].map(i => i.value).join()")
+    return page.widget.inner_text() + fields
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_slider_by_mouse_and_by_keyboard(visit: Callable[..., Visit], book: Path, name: str) -> None:
+    page = visit(book / f"{name}.html")
+    page.widget.scroll_into_view_if_needed()
+    assert page.sliders.count() >= 3
+    for index in range(page.sliders.count()):
+        slider = page.sliders.nth(index)
+        slider.scroll_into_view_if_needed()
+        assert slider.evaluate("input => input.labels.length === 1 && input.labels[0].innerText.trim() !== ''")
+        before = shown(page)
+        box = slider.bounding_box()
+        y = box["y"] + box["height"] / 2
+        page.page.mouse.move(box["x"] + 0.55 * box["width"], y)
+        page.page.mouse.down()
+        pressed = shown(page)
+        page.page.mouse.move(box["x"] + 0.75 * box["width"], y, steps=3)
+        page.page.mouse.up()
+        dragged = shown(page)
+        slider.focus()
+        page.page.keyboard.press("ArrowLeft")
+        stepped = shown(page)
+        page.page.keyboard.press("Home")
+        at_home = shown(page)
+        assert len({before, dragged}) == len({pressed, dragged}) == len({dragged, stepped, at_home}) - 1 == 2
+    assert page.broken_words() == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_button_works(visit: Callable[..., Visit], book: Path, name: str) -> None:
+    """Each button of the widget changes what is shown, or is pressed already."""
+    page = visit(book / f"{name}.html")
+    count = page.widget.locator("button.chip").count()
+    assert count >= 7
+    for index in range(count):
+        button = page.widget.locator("button.chip").nth(index)
+        pressed = button.get_attribute("aria-pressed") == "true"
+        label = button.inner_text()
+        before = shown(page) + str(page.widget.locator("button.chip").evaluate_all("all => all.map(b => b.ariaPressed)"))
+        button.click()
+        page.settle()
+        after = shown(page) + str(page.widget.locator("button.chip").evaluate_all("all => all.map(b => b.ariaPressed)"))
+        assert pressed or before != after, label
+        if label == "Play":
+            button.click()
+    assert page.broken_words() == []
+
+
+def test_redrawing_in_the_book(visit: Callable[..., Visit], book: Path) -> None:
+    page = visit(book / "one-dimensional-laboratory.html")
+    plot = page.widget.locator(".start svg")
+    plot.scroll_into_view_if_needed()
+    before = page.numbers()["variance of x_t"]
+    box = plot.bounding_box()
+    page.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + 60, box["y"] + 40, steps=3)
+    page.page.mouse.up()
+    drawn = page.numbers()["variance of x_t"]
+    page.page.keyboard.press("PageDown")
+    keyed = page.numbers()["variance of x_t"]
+    assert len({before, drawn, keyed}) == 3
+
+
+@pytest.mark.parametrize("fragment", HOSTILE[2:11], ids=range(2, 11))
+def test_a_hostile_address_in_the_book(visit: Callable[..., Visit], book: Path, fragment: str) -> None:
+    page = visit(book / "one-dimensional-laboratory.html", fragment)
+    usual = visit(book / "one-dimensional-laboratory.html")
+    assert page.numbers() == usual.numbers()
+    assert page.broken_words() == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_no_axe_finding(visit: Callable[..., Visit], book: Path, name: str, look: str) -> None:
+    """Nothing but the theme's own `region`, about the sidebar's first item."""
+    page = visit(book / f"{name}.html", **LOOKS[look])
+    page.widget.locator("details.numbers").evaluate("details => { details.open = true; }")
+    page.settle()
+    found = {}
+    for violation in Axe().run(page.page).response["violations"]:
+        targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+        if violation["id"] == "region" and all("sidebar" in target or "navbar" in target for target in targets):
+            continue
+        found[violation["id"]] = targets
+    assert found == {}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_sticks_out(visit: Callable[..., Visit], book: Path, name: str, look: str) -> None:
+    """No sideways scrolling, no text of a widget outside it, none below 12 px."""
+    page = visit(book / f"{name}.html", **LOOKS[look])
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    outside, small = page.widget.evaluate(
+        """widget => {
+            const frame = widget.getBoundingClientRect();
+            const texts = [...widget.querySelectorAll('text, p, label, button, figcaption, th, td, .term')]
+                .filter(e => e.textContent.trim() && e.getClientRects().length);
+            return [
+                texts.filter(e => { const r = e.getBoundingClientRect(); return r.left < frame.left - 2 || r.right > frame.right + 2; }).map(e => e.outerHTML.slice(0, 120)),
+                texts.filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).map(e => e.outerHTML.slice(0, 120)),
+            ];
+        }"""
+    )
+    assert outside == []
+    assert small == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_picture_stands_before_the_widget_and_the_page_reads_without_it(
+    visit: Callable[..., Visit], book: Path, name: str
+) -> None:
+    page = visit(book / f"{name}.html")
+    above = page.page.evaluate(
+        """() => { const place = document.querySelector('.ddpm').getBoundingClientRect();
+            return [...document.querySelectorAll('article img')].filter(i => i.getBoundingClientRect().top < place.top).length; }"""
+    )
+    assert above >= 1
