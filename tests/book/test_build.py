@@ -1,0 +1,120 @@
+"""The build: when it runs the chapters anew, how it treats formulas and pictures, what it says of unchecked equations."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import build
+import checked_equations
+import page
+import pytest
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
+
+RIGHT = r"(1-\alpha_t)+\alpha_t(1-\alpha_{t-1}) = 1-\alpha_t\alpha_{t-1}"
+WRONG = r"(1-\alpha_t)+\alpha_t(1-\alpha_{t-1}) = 1-\alpha_t\alpha_t"
+
+
+def test_the_cache_is_emptied_when_the_package_or_a_run_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    for path in ("ddpm_edu/forward.py", "ddpm_edu/widgets/a.js", "runs/cpu/weights.safetensors", "book/forward.md"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("one")
+    kept = tmp_path / "_build" / ".jupyter_cache" / "outputs"
+
+    def emptied() -> bool:
+        kept.mkdir(parents=True, exist_ok=True)
+        assert build.empty_stale_cache(tmp_path / "_build") is not kept.exists()
+        return not kept.exists()
+
+    assert emptied()
+    assert not emptied()
+    for path in ("ddpm_edu/forward.py", "ddpm_edu/widgets/a.js", "runs/cpu/weights.safetensors"):
+        (tmp_path / path).write_text("two")
+        assert emptied()
+        assert not emptied()
+    (tmp_path / "book" / "forward.md").write_text("two")
+    (tmp_path / "ddpm_edu" / "__pycache__").mkdir()
+    (tmp_path / "ddpm_edu" / "__pycache__" / "forward.pyc").write_text("x")
+    assert not emptied()
+    monkeypatch.setenv("DDPM_EDU_DATA", "elsewhere")
+    assert emptied()
+
+
+@pytest.mark.parametrize(
+    ("latex", "expected"),
+    [
+        (r"x_0", r"{\class{sym-x-0}{x_0}}"),
+        (r"\hat{x}_0", r"{\class{sym-x-0}{\hat{x}_0}}"),
+        (r"\hat x_0^2 + x_{0}", r"{\class{sym-x-0}{\hat x_0^2}} + {\class{sym-x-0}{x_{0}}}"),
+        (r"x_{0:T} + \max_0 + x_{t-1} + x_01", r"x_{0:T} + \max_0 + x_{t-1} + x_01"),
+    ],
+)
+def test_data_is_coloured_in_formulas(latex: str, expected: str) -> None:
+    assert page.colour_symbols(latex) == expected
+
+
+def test_a_stop_stays_beside_its_formula() -> None:
+    formula = r'<span class="math notranslate nohighlight">\(t\)</span>'
+    assert page.trim(f"at ({formula}), then") == f'at <span class="unbroken">({formula}),</span> then'
+    assert page.trim(f"at {formula} then") == f"at {formula} then"
+
+
+def test_a_picture_is_lightened_and_looks_the_same(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    picture.putpixel((3, 5), (0, 114, 178, 255))
+    picture.save(tmp_path / "a.png")
+    page.lighten(tmp_path / "a.png")
+    light = Image.open(tmp_path / "a.png")
+    assert light.mode == "P"
+    assert light.convert("RGBA").getpixel((3, 5)) == (0, 114, 178, 255)
+    assert light.convert("RGBA").getpixel((0, 0))[3] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (2.2e-16, "2·10⁻¹⁶"), (9.96e-10, "1·10⁻⁹"), (0.004, "0.004"), (float("inf"), "infinite")],
+)
+def test_errors_are_written_small(number: float, text: str) -> None:
+    assert checked_equations.size(number) == text
+
+
+def warnings_for(folder: Path, equations: dict[str, str]) -> tuple[str, str]:
+    """Build a book whose one chapter is `closed-form`, and return its warnings and its page."""
+    text = "".join(f"```{{math}}\n:label: {label}\n{latex}\n```\n\n" for label, latex in equations.items())
+    (folder / "book").mkdir()
+    (folder / "book" / "closed-form.md").write_text(f"# Closed form\n\n{text}")
+    warnings = io.StringIO()
+    with docutils_namespace():
+        app = Sphinx(
+            folder,
+            None,
+            folder / "_build" / "html",
+            folder / "_build" / "doctrees",
+            "html",
+            confoverrides={"extensions": ["myst_parser", "checked_equations"], "master_doc": "book/closed-form"},
+            status=None,
+            warning=warnings,
+        )
+        app.build()
+    return warnings.getvalue(), (folder / "_build" / "html" / "book" / "closed-form.html").read_text("utf8")
+
+
+@pytest.mark.filterwarnings("ignore")  # Sphinx itself, run inside a test, warns of its own future
+def test_an_equation_without_a_check_a_misprint_and_a_check_without_equation_are_warnings(tmp_path: Path) -> None:
+    warnings, html = warnings_for(tmp_path, {"merge": WRONG, "nonsense": r"\beta_t = 1"})
+    assert "equation 'nonsense' has no check" in warnings
+    assert "equation 'merge' fails its check" in warnings
+    assert "check 'closed-form' is of no equation in the chapter closed-form" in warnings
+    assert html.count('<details class="equation-check">') == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_right_equation_is_no_warning_and_carries_a_note(tmp_path: Path) -> None:
+    warnings, html = warnings_for(tmp_path, {"merge": RIGHT})
+    assert "'merge'" not in warnings
+    assert "checked as printed, error" in html
