@@ -56,6 +56,7 @@ text = "$$ a = code $$ (in-code)"
 ```
 
 ~~~text
+~~~ is not the end
 ```{math}
 :label: quoted
 a = i

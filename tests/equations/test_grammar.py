@@ -228,6 +228,7 @@ def test_expectation_needs_weights() -> None:
         (r"\hat{x}_t", UnknownName),
         ("f_t(x)", UnknownName),
         (r"\mu_\theta(x_t, t)", UnknownName),
+        (r"p_t(x \mid a)", UnknownName),
         ("x_{t-4}", IndexError),
         ("x_{T+1}", IndexError),
         ("x_s", ValueError),
