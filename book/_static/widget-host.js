@@ -58,6 +58,16 @@
     document.head.append(style);
   }
 
+  /** The theme's list of contents covers the margin; it steps back while a widget that uses the margin is in sight. */
+  const inSight = new Set();
+  const sight = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) inSight[isIntersecting ? 'add' : 'delete'](target);
+      document.body.classList.toggle('widget-in-sight', inSight.size > 0);
+    },
+    { rootMargin: '0px 0px -33% 0px' },
+  );
+
   async function start() {
     const models = {};
     for (const script of document.querySelectorAll(STATE)) Object.assign(models, parsed(script).state);
@@ -78,12 +88,14 @@
         place.dataset.address = key;
       }
       script.after(place);
+      sight.observe(place);
       try {
         const { default: widget } = await moduleOf(state._esm);
         const made = typeof widget === 'function' ? await widget() : widget;
         if (made.initialize) await made.initialize({ model: live.get(id) });
         await made.render({ model: live.get(id), el: place });
       } catch (error) {
+        sight.unobserve(place);
         place.remove(); // the figure above says what the widget would have shown
         console.error('A widget could not start:', error);
       }

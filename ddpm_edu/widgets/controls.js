@@ -212,7 +212,7 @@ export function italic(text) {
 
 /** A symbol with an index. */
 export function sub(letter, index) {
-  return html('span', { class: 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
+  return html('span', { class: letter === 'ᾱ' ? 'indexed barred' : 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
 }
 
 /** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */
@@ -220,6 +220,7 @@ export function prose(text) {
   return text
     .replaceAll(' = ', '\u00a0=\u00a0')
     .replaceAll(' %', '\u00a0%')
+    .replaceAll('N(0, 1)', 'N(0,\u00a01)')
     .split(/([xvβᾱ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
 }
 
@@ -291,6 +292,17 @@ export function player({ root, isReduced, advance, changed }) {
       watcher.disconnect();
     },
   };
+}
+
+/** Sets the symbols in the typeface of the page's equations, from when MathJax has loaded it. */
+export function followPageMath(root) {
+  const look = () => {
+    const loaded = [...document.fonts].some((font) => font.family.replace(/["']/g, '') === 'MJXTEX-I' && font.status === 'loaded');
+    root.classList.toggle('page-math', loaded);
+  };
+  look();
+  document.fonts.addEventListener('loadingdone', look);
+  return () => document.fonts.removeEventListener('loadingdone', look);
 }
 
 /** True when the reader asks for less motion. */

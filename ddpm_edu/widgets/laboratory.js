@@ -15,7 +15,7 @@ import {
   varianceLimit,
 } from './mathematics.js';
 import { Axis, areaPath, html, linePath, linear, logarithmic, niceAbove, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { checkbox, chips, italic, lights, numbersTable, player, prose, reducedMotion, replaceFragment, root, slider, sub, term, uniqueId } from './controls.js';
+import { checkbox, chips, followPageMath, italic, lights, numbersTable, player, prose, reducedMotion, replaceFragment, root, slider, sub, term, uniqueId } from './controls.js';
 import { ALPHA_STOPS, BETA_STOPS, LIMITS, RANGE, STARTS, clamp, laboratoryEntries, laboratoryFrom, oneMinus, sameHeights, scaled, startNamed, stops, validHeights, writeAddress } from './state.js';
 import { describeLaboratory, isCoupled, say, sayCount, sayExactly } from './words.js';
 
@@ -361,7 +361,10 @@ function render({ model, el }) {
   };
   if (prefix) window.addEventListener('hashchange', followAddress);
 
+  const unfollow = followPageMath(outer);
+
   return () => {
+    unfollow();
     run.stop();
     resize.disconnect();
     update.cancel();

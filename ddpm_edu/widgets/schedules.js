@@ -2,7 +2,7 @@
 
 import { constantBetas, cosineBetas, drawnBetas, equalConstant, linearBetas, scheduleOf, settledFrom, varianceAlong } from './mathematics.js';
 import { Axis, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { chips, numbersTable, prose, replaceFragment, slider, sub, uniqueId } from './controls.js';
+import { chips, followPageMath, numbersTable, prose, replaceFragment, slider, sub, uniqueId } from './controls.js';
 import { COMPARED, KINDS, LIMITS, clamp, scheduleEntries, scheduleFrom, stops, writeAddress } from './state.js';
 import { describeSchedule, say, sayCount, sayExactly } from './words.js';
 
@@ -104,9 +104,9 @@ function render({ model, el }) {
     ],
     choose: (item) => change({ compare: item.name }),
   });
-  const betaSlider = slider({ symbol: 'β', name: 'at every step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (beta) => change({ beta }) });
-  const beta1Slider = slider({ symbol: 'β_1', shown: sub('β', '1'), name: 'at the first step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_1: v }) });
-  const betaTSlider = slider({ symbol: 'β_T', shown: sub('β', 'T'), name: 'at the last step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.01, 0.1, 0.99], set: (v) => change({ beta_T: v }) });
+  const betaSlider = slider({ symbol: 'β', name: 'at every step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.1, 0.5, 0.99], set: (beta) => change({ beta }) });
+  const beta1Slider = slider({ symbol: 'β_1', shown: sub('β', '1'), name: 'at the first step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.1, 0.5, 0.99], set: (v) => change({ beta_1: v }) });
+  const betaTSlider = slider({ symbol: 'β_T', shown: sub('β', 'T'), name: 'at the last step', colour: 'beta', stops: BETA_CHOICES, limits: LIMITS.betas, marks: [0.0001, 0.1, 0.5, 0.99], set: (v) => change({ beta_T: v }) });
   const lengthSlider = slider({
     symbol: 'T', name: 'number of steps', colour: 'x-t', stops: T_STOPS, limits: LIMITS.T, marks: [10, 100, 500, 1000, 4000], whole: true,
     set: (T) => change({ T, t: Math.round((state.t / state.T) * T) }),
@@ -202,7 +202,7 @@ function render({ model, el }) {
       ['log-SNR', now.own.logSnr, now.other && now.other.logSnr, 1],
       ['rms step', now.own.rmsStep, now.other && now.other.rmsStep, 1],
     ].map(([name, own, other, first]) => [name, t >= first ? say(own[t]) : '–', other ? (t >= first ? say(other[t]) : '–') : null]);
-    rows.push(['within 1 % of 1 from t', now.settled === null ? 'never' : sayCount(now.settled), now.other ? (now.otherSettled === null ? 'never' : sayCount(now.otherSettled)) : null]);
+    rows.push(['within 1 % of 1 from', now.settled === null ? 'never' : sayCount(now.settled), now.other ? (now.otherSettled === null ? 'never' : sayCount(now.otherSettled)) : null]);
     setText(readingTable.caption, `At t = ${sayCount(t)}`);
     fill(readingHead, reading, [state.kind, otherName].filter(Boolean), rows);
 
@@ -249,7 +249,10 @@ function render({ model, el }) {
   };
   if (prefix) window.addEventListener('hashchange', followAddress);
 
+  const unfollow = followPageMath(outer);
+
   return () => {
+    unfollow();
     resize.disconnect();
     update.cancel();
     announce.cancel();

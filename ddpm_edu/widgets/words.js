@@ -114,7 +114,7 @@ function forecast({ alpha, beta, limit }) {
 
 /** Shape apart from width: shape is KL(x_t ‖ a Gaussian of equal mean and variance), in nats. */
 function describeShape(shape, m, alpha, startShape) {
-  if (startShape < 1e-3) return 'The shape was Gaussian, to the eye, from the start.';
+  if (startShape < 5e-3) return 'The shape was Gaussian, to the eye, from the start.';
   if (m.s === 0) return 'The shape is Gaussian; of x_0 nothing is left that a float could hold.';
   const size = alpha === 1 ? 'at its full size' : alpha < 1 ? `at ${say(m.s, 2)} of its size` : `at ${say(m.s, 2)} times its size`;
   if (shape >= 0.02) return `The start still shows in the shape: x_0 is in it ${size}.`;

@@ -15,7 +15,7 @@ HOSTILE = [
     "#",
     "#lab",
     "#lab.alpha=NaN&lab.beta=Infinity&lab.t=-Infinity",
-    "#lab.alpha=1e999&lab.beta=-0.1&lab.t=1001",
+    "#lab.alpha=1e999&lab.beta=-0.1&lab.t=4001",
     "#lab.alpha=0x1&lab.beta=1_0&lab.t=1e-400000",
     "#lab.alpha=<script>alert(1)</script>&lab.x0=<img src=x onerror=alert(1)>",
     "#lab.alpha=%E0%A4%A&lab.t=%00",
@@ -163,7 +163,7 @@ def test_the_sentence_is_right_for_every_setting(mathematics: Page) -> None:
         if moving:
             assert claims("The start still shows") == (name != "standard normal" and shape >= 0.02), where
             assert claims("By eye the shape is Gaussian") == (name != "standard normal" and shape < 1e-3 and s > 0), where
-            assert claims("to the eye, from the start") == (name == "standard normal" and s > 0 or name == "standard normal"), where
+            assert claims("to the eye, from the start") == (name == "standard normal"), where
 
 
 def test_the_schedule_s_sentence(mathematics: Page) -> None:

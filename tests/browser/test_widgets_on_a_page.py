@@ -361,7 +361,7 @@ def reading(explorer: Visit) -> dict[str, list[str]]:
 def test_the_lecture_s_comparison_is_what_stands_there_first(explorer: Visit) -> None:
     values = reading(explorer)
     assert values["ᾱ"] == ["0.0786", "0.00657"]
-    assert values["within 1 % of 1 from t"] == ["674", "459"]
+    assert values["within 1 % of 1 from"] == ["674", "459"]
     explorer.press("constant, same end")
     assert reading(explorer)[""] == ["linear", "constant 0.010067"]
 
