@@ -37,7 +37,7 @@ export function slider({ symbol, shown = symbol, name, colour, stops, limits, ma
     size: 8,
     autocomplete: 'off',
     spellcheck: 'false',
-    'aria-label': `${name}, typed`,
+    'aria-label': `${symbol}, ${name}, typed`,
     'aria-describedby': `${id}-warning`,
     oninput: () => take(),
     onkeydown: (event) => {
@@ -212,7 +212,9 @@ export function italic(text) {
 
 /** A symbol with an index. */
 export function sub(letter, index) {
-  return html('span', { class: letter === 'ᾱ' ? 'indexed barred' : 'indexed' }, italic(letter), html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
+  const bar = letter === 'ᾱ';
+  const symbol = bar ? html('span', { class: 'barred', role: 'img', 'aria-label': 'ᾱ' }, italic('α')) : italic(letter);
+  return html('span', { class: 'indexed' }, symbol, html('sub', { class: /^\d/.test(index) ? 'upright' : null }, index));
 }
 
 /** A sentence's text with its indexed symbols set as such: x_0, x_t, v_t. */

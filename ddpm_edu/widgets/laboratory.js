@@ -1,6 +1,7 @@
 // The one-dimensional laboratory: x_t = √α · x_{t−1} + √β · ε with independent α and β, from a histogram to noise.
 
 import {
+  BLOCK,
   Particles,
   countInto,
   klRoughly,
@@ -361,10 +362,20 @@ function render({ model, el }) {
   };
   if (prefix) window.addEventListener('hashchange', followAddress);
 
+  // the particles' noise is drawn while the reader takes aim, so that the first long jump of t does not wait for it
+  let block = 0;
+  const prepare = (deadline) => {
+    while (block * BLOCK < END && deadline.timeRemaining() > 4) particles.noiseOf(block++);
+    if (block * BLOCK < END) idle = window.requestIdleCallback(prepare);
+  };
+  let idle = 0;
+  if (window.requestIdleCallback) outer.addEventListener('pointerenter', () => window.requestIdleCallback(prepare), { once: true });
+
   const unfollow = followPageMath(outer);
 
   return () => {
     unfollow();
+    if (idle) window.cancelIdleCallback(idle);
     run.stop();
     resize.disconnect();
     update.cancel();

@@ -545,7 +545,7 @@ export function fillNormal(target, random) {
   }
 }
 
-const BLOCK = 25; // steps of noise drawn, and of positions kept, at a time
+export const BLOCK = 25; // steps of noise drawn, and of positions kept, at a time
 
 /**
  * Particles moved by the kernel itself, step by step.  The noise of each step depends on the seed and the step alone, so a
