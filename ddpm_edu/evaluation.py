@@ -81,12 +81,14 @@ def draw(
     steps: int | None = None,
     seed: int = 0,
     progress: Callable[[str], Any] | None = None,
+    keep: Path | None = None,
 ) -> np.ndarray:
     """Draw n digits from a trained network: uint8, (n, 28, 28).
 
     sampler: "ancestral" (all T steps, σ² = β, x̂_0 clipped) or "ddim" (`steps` of them, 50 unless given, no fresh noise).
     seed: the same seed gives the same digits on the same machine. progress: called with a line of text after each batch.
-    Raises ValueError if an argument is out of range.
+    keep: a file for the digits drawn so far, so that a drawing that was stopped, or wants more, goes on from there; it is
+    for one network, sampler and seed. Raises ValueError if an argument is out of range.
     """
     n = arguments.integer("n", n, 1)
     arguments.choice("sampler", sampler, ("ancestral", "ddim"))
@@ -98,11 +100,15 @@ def draw(
     schedule = schedules.linear(config.T, config.beta_1, config.beta_T).to(device)
     rng = torch.Generator(device).manual_seed(arguments.integer("seed", seed, 0))
     size = config.unet.image_size
-    drawn: list[np.ndarray] = []
-    started = time.perf_counter()
+    drawn = np.empty((0, size, size), np.uint8)
+    if keep is not None and keep.is_file():
+        kept = training.load_tensors(keep)
+        drawn = kept["images"].numpy()
+        rng.set_state(kept["rng"])
+    started, already = time.perf_counter(), len(drawn)
     together = 64 if device.type == "cpu" else 1000  # 64 keep a CPU's caches warm; a GPU wants many
-    for first in range(0, n, together):
-        x_T = torch.randn(min(together, n - first), 1, size, size, generator=rng, device=device)
+    while len(drawn) < n:
+        x_T = torch.randn(min(together, n - len(drawn)), 1, size, size, generator=rng, device=device)
         x_T = x_T.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             if sampler == "ancestral":
@@ -111,10 +117,13 @@ def draw(
                 chain = diffusion.ddim(network, x_T, schedule, 50 if steps is None else steps)
             for sample in chain:
                 x_0 = sample.x_t
-        drawn.append(to_grey(x_0))
+        drawn = np.concatenate([drawn, to_grey(x_0)])
+        if keep is not None and len(drawn) % together == 0:
+            training.save_tensors(keep, {"images": torch.from_numpy(drawn), "rng": rng.get_state()})
         if progress:
-            progress(f"{first + len(x_T):,} of {n:,} digits drawn in {time.perf_counter() - started:,.0f} s")
-    return np.concatenate(drawn)
+            spent = time.perf_counter() - started
+            progress(f"{len(drawn):,} of {n:,} digits drawn, {(len(drawn) - already) / spent:.2f} a second")
+    return drawn[:n]
 
 
 def to_grey(x_0: Tensor) -> np.ndarray:
@@ -184,9 +193,8 @@ def evaluate(
     network, config = training.load_run(run, device)
     classifier = load_classifier(device)
     train, test = data.mnist("train").images, data.mnist("test").images
-    started = time.perf_counter()
-    samples = draw(network, config, n, seed=seed, progress=progress)
-    seconds = time.perf_counter() - started
+    weights = training.sha256(run / "weights.safetensors")
+    samples = draw(network, config, n, seed=seed, progress=progress, keep=run / f"drawn-{weights[:8]}-{seed}.safetensors")
     save_grid(samples[:64], run / "samples.png")
 
     reference, real = features_of(train, classifier), features_of(test, classifier)
@@ -200,7 +208,6 @@ def evaluate(
         "frechet_n": n,
         "sampler": f"ancestral, {config.T} steps, σ² = β, clipped",
         "seed": seed,
-        "sampling_seconds": round(seconds, 1),
         "classifier_sha256": training.sha256(training.find_run("classifier") / "weights.safetensors"),
         "evaluated_on": training.machine(torch.device(device)) | {"date": time.strftime("%Y-%m-%d", time.gmtime())},
     }

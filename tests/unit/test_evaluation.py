@@ -158,12 +158,23 @@ def test_drawings_repeat_by_their_seed_alone(network):
 
 def test_many_are_drawn_in_batches(network):
     told = []
-    drawn = evaluation.draw(network, dataclasses.replace(CONFIG, T=1), 251, progress=told.append)
-    assert drawn.shape == (251, 28, 28)
-    assert len(told) == 2
-    assert told[0].startswith("250 of 251 digits drawn in")
-    assert told[1].startswith("251 of 251 digits drawn in")
-    assert (drawn[250] != drawn[0]).any()
+    drawn = evaluation.draw(network, dataclasses.replace(CONFIG, T=1), 65, progress=told.append)
+    assert drawn.shape == (65, 28, 28)
+    assert told[0].startswith("64 of 65 digits drawn, ")
+    assert told[1].startswith("65 of 65 digits drawn, ")
+    assert (drawn[64] != drawn[0]).any()
+
+
+def test_a_drawing_that_was_stopped_goes_on_where_it_was(network, tmp_path):
+    """Two batches kept, then more: the same digits as in one go, and the kept ones are not drawn again."""
+    config = dataclasses.replace(CONFIG, T=2)
+    keep = tmp_path / "drawn.safetensors"
+    told = []
+    evaluation.draw(network, config, 128, keep=keep)
+    resumed = evaluation.draw(network, config, 140, keep=keep, progress=told.append)
+    np.testing.assert_array_equal(resumed, evaluation.draw(network, config, 140))
+    assert len(told) == 1
+    assert len(evaluation.draw(network, config, 3, keep=keep)) == 3
 
 
 def test_ddim_takes_50_steps_unless_told(network, monkeypatch):
