@@ -8,7 +8,6 @@ always reported beside its floor: what real test digits score at the same n.
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import arguments, data, diffusion, schedules, training
+from .plotting import grid
 from .unet import UNet
 
 N_FEATURES = 64
@@ -148,23 +148,6 @@ def check_picture(path: str | Path) -> None:
         raise FileNotFoundError(f"out must lie in a folder that exists, but there is no {str(path.parent)!r}")
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"out must lie in a folder that can be written to, but {str(path.parent)!r} cannot")
-
-
-def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Images, (N, H, W), side by side in rows with a pixel of black between them: one image, of their type.
-
-    columns: how many in a row, about √N unless given. Raises ValueError if there are no images or columns is below 1.
-    """
-    if images.ndim != 3 or len(images) == 0:
-        raise ValueError(f"images must have shape (N, H, W) with N ≥ 1, but its shape was {images.shape}")
-    n, height, width = images.shape
-    columns = math.ceil(math.sqrt(n)) if columns is None else arguments.integer("columns", columns, 1)
-    rows = math.ceil(n / columns)
-    sheet = np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1), images.dtype)
-    for i, image in enumerate(images):
-        top, left = i // columns * (height + 1), i % columns * (width + 1)
-        sheet[top : top + height, left : left + width] = image
-    return sheet
 
 
 def features_of(images: np.ndarray, classifier: Classifier) -> np.ndarray:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import arguments
 from .densities import Density
-from .evaluation import grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +76,23 @@ def standard_normal(ax: Axes, x: np.ndarray, label: str = "N(0, 1)") -> Axes:
     """Draw the density of N(0, 1) over x, shape (N,), as a dashed grey line."""
     ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), "--", color=COLOURS["normal"], label=label)
     return ax
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Images, (N, H, W), side by side in rows with a pixel of black between them: one image, of their type.
+
+    columns: how many in a row, about √N unless given. Raises ValueError if there are no images or columns is below 1.
+    """
+    if images.ndim != 3 or len(images) == 0:
+        raise ValueError(f"images must have shape (N, H, W) with N ≥ 1, but its shape was {images.shape}")
+    n, height, width = images.shape
+    columns = math.ceil(math.sqrt(n)) if columns is None else arguments.integer("columns", columns, 1)
+    rows = math.ceil(n / columns)
+    sheet = np.zeros((rows * (height + 1) - 1, columns * (width + 1) - 1), images.dtype)
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
 
 
 def images(ax: Axes, pictures: np.ndarray, columns: int | None = None) -> Axes:
