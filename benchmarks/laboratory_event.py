@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import jupyter_client
-from ddpm_edu.widgets import Laboratory
 from playwright.sync_api import sync_playwright
+
+from ddpm_edu.widgets import Laboratory
 
 HERE = Path(__file__).resolve().parent
 EVENTS, REDRAWS = 300, 30
@@ -46,7 +47,7 @@ DRIVE = """async places => {
     }
 }"""
 
-KERNEL = '''
+KERNEL = """
 import io
 import numpy as np, matplotlib
 matplotlib.use("module://matplotlib_inline.backend_inline")
@@ -89,7 +90,7 @@ def redraw(alpha, beta, t):
 
 panel = ipywidgets.interactive(redraw, alpha=(0.0, 1.02, 0.001), beta=(0.0, 1.5, 0.001), t=(0, 1000))
 display(panel)
-'''
+"""
 
 
 def places(seed: int, count: int) -> list[float]:
@@ -153,10 +154,14 @@ def browser_times() -> tuple[dict[str, Any], str]:
             tab.wait_for_timeout(50)
         version = browser.version
         browser.close()
-    marks = {e["name"]: e for e in trace if "user_timing" in e.get("cat", "") and e["name"].startswith(("start-", "end-"))}
+    marks = {
+        e["name"]: e for e in trace if "user_timing" in e.get("cat", "") and e["name"].startswith(("start-", "end-"))
+    }
     thread = (marks["start-0"]["pid"], marks["start-0"]["tid"])
     tasks, end = [], -1
-    for task in sorted((e for e in trace if e.get("ph") == "X" and (e["pid"], e["tid"]) == thread), key=lambda e: e["ts"]):
+    for task in sorted(
+        (e for e in trace if e.get("ph") == "X" and (e["pid"], e["tid"]) == thread), key=lambda e: e["ts"]
+    ):
         if task["ts"] >= end:  # nested ones are part of the one around them
             tasks.append(task)
             end = task["ts"] + task["dur"]

@@ -8,7 +8,6 @@ laid out like any other ipywidget. The sources beside this file are ES modules t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import anywidget

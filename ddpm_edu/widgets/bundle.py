@@ -86,7 +86,9 @@ def stylesheet() -> str:
         'html[data-theme="dark"] .ddpm, html[theme="dark"] .ddpm, body[data-jp-theme-light="false"] .ddpm, '
         "body.vscode-dark .ddpm"
     )
-    undecided = "html:not([data-theme]):not([theme]) body:not([data-jp-theme-light]):not([data-vscode-theme-kind]) .ddpm"
+    undecided = (
+        "html:not([data-theme]):not([theme]) body:not([data-jp-theme-light]):not([data-vscode-theme-kind]) .ddpm"
+    )
     return (
         f".ddpm {{{values['light']}color-scheme:light;}}\n"
         f"{dark} {{{values['dark']}color-scheme:dark;}}\n"

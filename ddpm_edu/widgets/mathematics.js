@@ -431,7 +431,7 @@ function settle(p, q) {
 
 /** The total variation distance to N(0, 1) to about one per cent of itself, fast: for a curve of many t. */
 export function totalVariationRoughly(histogram, m) {
-  if (m.s === 0 && m.sigma === 0) return 1;
+  if (m.variance < 1e-30) return 1;
   if (m.sigma > 100 * m.s) return gaussianTotalVariation(m.mean, Math.sqrt(m.variance));
   const { x, f, count } = difference(histogram, m, false);
   let sum = 0;
@@ -446,7 +446,7 @@ export function totalVariationRoughly(histogram, m) {
 
 /** The total variation distance ½∫|p − q| between x_t and q = N(0, 1), to about 1e-12: |P − Q| between crossings. */
 export function totalVariation(histogram, m) {
-  if (m.s === 0 && m.sigma === 0) return 1; // every value is 0, or too close to it for a float
+  if (m.variance < 1e-30) return 1; // all values in one point, as far as N(0, 1) is concerned
   if (isGaussian(m)) return gaussianTotalVariation(m.mean, Math.sqrt(m.variance));
   const r = m.sigma === 0 ? 0 : m.sigma / m.s;
   const { x, f, count } = difference(histogram, m, true);

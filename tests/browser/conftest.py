@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import widget_pages
-from ddpm_edu.widgets import bundle
 from playwright.sync_api import Browser, Page, sync_playwright
 
-MISSING = "Chromium is missing and the browser tests need it; as root: apt-get install chromium, or set CHROMIUM to its path"
+from ddpm_edu.widgets import bundle
+
+MISSING = (
+    "Chromium is missing and the browser tests need it; as root: apt-get install chromium, or set CHROMIUM to its path"
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -48,7 +51,7 @@ def mathematics(browser: Browser) -> Page:
     return page
 
 
-@pytest.fixture()
+@pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., widget_pages.Visit]]:
     """Opens a file with the network off; complains at the end about errors and about any request to a host."""
     visits: list[widget_pages.Visit] = []
@@ -65,7 +68,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., widget_pages.Visit]]:
         assert one.foreign == []
 
 
-@pytest.fixture()
+@pytest.fixture
 def harness(tmp_path: Path) -> Callable[..., Path]:
     """Writes a page that holds the given widgets as myst-nb writes them, with the book's host script."""
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from test_widget_words import HOSTILE
-from widget_pages import Visit
+from widget_pages import HOSTILE, Visit
 
 PAGES = ("one-dimensional-laboratory", "schedules", "index")
 LOOKS = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}
@@ -58,7 +57,9 @@ def test_every_button_works(visit: Callable[..., Visit], book: Path, name: str) 
         button = page.widget.locator("button.chip").nth(index)
         pressed = button.get_attribute("aria-pressed") == "true"
         label = button.inner_text()
-        before = shown(page) + str(page.widget.locator("button.chip").evaluate_all("all => all.map(b => b.ariaPressed)"))
+        before = shown(page) + str(
+            page.widget.locator("button.chip").evaluate_all("all => all.map(b => b.ariaPressed)")
+        )
         button.click()
         page.settle()
         after = shown(page) + str(page.widget.locator("button.chip").evaluate_all("all => all.map(b => b.ariaPressed)"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
-from ddpm_edu import densities, forward, schedules
 from playwright.sync_api import Page
 from scipy.stats import kstest, norm
+
+from ddpm_edu import densities, forward, schedules
 
 EDGES = {count: np.linspace(-3, 3, count + 1) for count in (24, 31, 32, 48)}
 rng = np.random.default_rng(20260301)
@@ -53,7 +55,9 @@ def test_erfc_is_right_to_the_last_digits(mathematics: Page) -> None:
 def test_differences_of_cdfs_do_not_cancel(mathematics: Page) -> None:
     z = rng.uniform(-37, 37, 400)
     h = 10 ** rng.uniform(-12, 1.3, 400)
-    found = mathematics.evaluate("([z, h]) => z.map((a, i) => M.normalCdfDifference(a, h[i]))", [z.tolist(), h.tolist()])
+    found = mathematics.evaluate(
+        "([z, h]) => z.map((a, i) => M.normalCdfDifference(a, h[i]))", [z.tolist(), h.tolist()]
+    )
     with mpmath.workdps(40):
         wanted = []
         for a, b in zip(z, h, strict=True):
@@ -167,7 +171,17 @@ def test_distances_against_quadrature_at_high_precision(mathematics: Page) -> No
         return p * (mpmath.log(p) + x * x / 2 + mpmath.log(2 * mpmath.pi) / 2)
 
     with mpmath.workdps(20):
-        cuts = [a - 9 * sigma, a - 3 * sigma, a, a + 3 * sigma, (a + b) / 2, b - 3 * sigma, b, b + 3 * sigma, b + 9 * sigma]
+        cuts = [
+            a - 9 * sigma,
+            a - 3 * sigma,
+            a,
+            a + 3 * sigma,
+            (a + b) / 2,
+            b - 3 * sigma,
+            b,
+            b + 3 * sigma,
+            b + 9 * sigma,
+        ]
         wanted = mpmath.quad(integrand, cuts, maxdegree=5)
     assert distances(mathematics, heights, alpha, beta, t)[1] == pytest.approx(float(wanted), abs=1e-9)
 
@@ -187,7 +201,9 @@ def test_gaussians_apart(mathematics: Page) -> None:
 def test_a_point_and_an_explosion(mathematics: Page) -> None:
     heights = starts()[2]
     assert distances(mathematics, heights, 0, 0, 3)[0] == 1
-    assert mathematics.evaluate("h => M.klToNormal(M.makeHistogram(h), M.momentsAt(M.makeHistogram(h), 0, 0, 3)) === Infinity", heights.tolist())
+    assert mathematics.evaluate(
+        "h => M.klToNormal(M.makeHistogram(h), M.momentsAt(M.makeHistogram(h), 0, 0, 3)) === Infinity", heights.tolist()
+    )
     tv, kl, rough, _ = distances(mathematics, heights, 2.0, 25.0, 1000)
     assert tv == rough == 1
     assert 1e300 < kl < math.inf
@@ -223,7 +239,7 @@ def test_every_step_is_the_kernel(mathematics: Page) -> None:
     """What a step adds, after √α times the last value is taken away, is √β times a standard normal: KS at 1e-4 each."""
     alpha, beta = 0.97, 0.02
     path = particles(mathematics, alpha, beta, list(range(0, 61)))
-    steps = [(now - math.sqrt(alpha) * last) / math.sqrt(beta) for last, now in zip(path, path[1:], strict=False)]
+    steps = [(now - math.sqrt(alpha) * last) / math.sqrt(beta) for last, now in itertools.pairwise(path)]
     assert all(kstest(eps, norm.cdf).pvalue > 1e-4 for eps in steps)
     both = np.array(steps)
     assert abs(np.corrcoef(both)[np.triu_indices(60, 1)]).max() < 5 / math.sqrt(2000)
@@ -248,7 +264,9 @@ def schedule_of(page: Page, betas: str) -> dict[str, np.ndarray]:
         f"() => {{ const s = M.scheduleOf({betas}); return [s.beta, s.alphaBar, s.noiseShare, s.logSnr, s.rmsStep].map(a => Array.from(a, String)); }}"
     )
     names = ("beta", "alpha_bar", "noise", "log_snr", "rms_step")
-    return {name: np.array([float(v.replace("Infinity", "inf")) for v in a]) for name, a in zip(names, found, strict=True)}
+    return {
+        name: np.array([float(v.replace("Infinity", "inf")) for v in a]) for name, a in zip(names, found, strict=True)
+    }
 
 
 @pytest.mark.parametrize("T", [2, 50, 300, 1000])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import traitlets
+
 from ddpm_edu import widgets
 from ddpm_edu.widgets import bundle
 
@@ -92,7 +93,9 @@ def test_the_bundle_has_no_import_and_one_export() -> None:
         ({"a.js": "export const x = 1;\n"}, "no export default"),
     ],
 )  # fmt: skip
-def test_the_bundler_is_strict(sources: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bundler_is_strict(
+    sources: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, text in sources.items():
         (tmp_path / name).write_text(text, "utf8")
     monkeypatch.setattr(bundle, "_HERE", tmp_path)

@@ -14,6 +14,24 @@ LOCAL = ("file:", "blob:", "data:", "about:")
 #: Jupyter Book declares THEBE_JS_URL twice on some pages; no other page error is accepted.
 THEIRS = re.compile(r"THEBE_JS_URL")
 
+#: Addresses that must change nothing.
+HOSTILE = [
+    "#",
+    "#lab",
+    "#lab.alpha=NaN&lab.beta=Infinity&lab.t=-Infinity",
+    "#lab.alpha=1e999&lab.beta=-0.1&lab.t=4001",
+    "#lab.alpha=0x1&lab.beta=1_0&lab.t=1e-400000",
+    "#lab.alpha=<script>alert(1)</script>&lab.x0=<img src=x onerror=alert(1)>",
+    "#lab.alpha=%E0%A4%A&lab.t=%00",
+    "#lab.x0=" + "0" * 32,
+    "#lab.x0=" + "z" * 10_000,
+    "#lab.x0=__proto__&lab.__proto__=1&lab.constructor=2&lab.toString=3",
+    "#lab.x0=constructor",
+    "#" + "lab.alpha=5&" * 10_000,
+    "#lab.alpha=&lab.beta==&lab.t=1;2&&&=",
+    "#other.alpha=0.5&LAB.alpha=0.5&xlab.alpha=0.5",
+]
+
 
 def page_with(*widgets: Any) -> str:
     """An HTML page holding widgets the way myst-nb writes them."""
@@ -76,7 +94,9 @@ class Visit:
 
     def settle(self) -> None:
         """Waits until what was changed has been drawn."""
-        self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+        self.page.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+        )
 
     @property
     def widget(self) -> Locator:
