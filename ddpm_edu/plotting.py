@@ -157,8 +157,7 @@ def u_net(ax: Axes, config: UNetConfig) -> Axes:
             before = maps[i - 1][0]
             start = (left[i - 1] + widths[i - 1], floor[before] + heights[before] / 2)
             ax.annotate("", (left[i], floor[level] + heights[level] / 2), start, arrowprops=arrow)
-    joined = [i for i in range(n_kept + 2, len(maps))]
-    for k, (source, target) in enumerate(zip(reversed(range(n_kept)), joined, strict=True)):
+    for source, target in zip(reversed(range(n_kept)), range(n_kept + 2, len(maps)), strict=True):
         level = maps[source][0]
         top = floor[level] + heights[level]
         x = [left[source] + widths[source] / 2, left[target] + widths[target] / 2]
@@ -171,7 +170,8 @@ def u_net(ax: Axes, config: UNetConfig) -> Axes:
     top = floor[0] + heights[0] / 2
     ax.annotate("$x_t$", (left[0], top), (left[0] - 0.5, top), arrowprops=arrow, ha="right", va="center")
     end = left[-1] + widths[-1]
-    ax.annotate("$\\varepsilon_\\theta$", (end, top), (end + 0.5, top), arrowprops=arrow | {"arrowstyle": "<|-"}, va="center")
+    back = arrow | {"arrowstyle": "<|-"}
+    ax.annotate("$\\varepsilon_\\theta$", (end, top), (end + 0.5, top), arrowprops=back, va="center")
     ax.set(xlim=(left[0] - 2.4, end + 1.1), ylim=(floor[-1] - 0.35, floor[0] + heights[0] + 0.6))
     ax.set_axis_off()
     return ax
