@@ -436,7 +436,7 @@ function startFigure({ change, state }) {
     setAttribute(rects[current], 'tabindex', -1);
     current = k;
     setAttribute(rects[current], 'tabindex', 0);
-    if (move) rects[current].focus();
+    if (move) rects[current].focus({ preventScroll: true });
   };
 
   const pressed = (event, k) => {
@@ -479,7 +479,7 @@ function startFigure({ change, state }) {
     stroke = { heights: heightsNow(), last: null };
     box.setPointerCapture(event.pointerId);
     paint(event);
-    rove(stroke.last.k, false);
+    rove(stroke.last.k);
     event.preventDefault();
   });
   box.addEventListener('pointermove', (event) => {
@@ -488,6 +488,7 @@ function startFigure({ change, state }) {
   for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
     box.addEventListener(end, () => {
       if (!stroke) return;
+      rove(stroke.last.k); // the arrow keys go on where the pointer stopped
       stroke = null;
       change({}); // the highest bar fills the frame again
     });
