@@ -177,7 +177,9 @@ def evaluate(
     classifier = load_classifier(device)
     train, test = data.mnist("train").images, data.mnist("test").images
     weights = training.sha256(run / "weights.safetensors")
-    samples = draw(network, config, n, seed=seed, progress=progress, keep=run / f"drawn-{weights[:8]}-{seed}.safetensors")
+    samples = draw(
+        network, config, n, seed=seed, progress=progress, keep=run / f"drawn-{weights[:8]}-{seed}.safetensors"
+    )
     save_grid(samples[:64], run / "samples.png")
 
     reference, real = features_of(train, classifier), features_of(test, classifier)
