@@ -1,6 +1,6 @@
 """Write the notebook twins: from each chapter ``book/NAME.md`` an executed ``book/NAME.ipynb`` in plain Markdown.
 
-``python book/_ext/twins.py [NAME …]``; ``make notebooks`` calls it. Colab shows MyST's roles and directives as raw text, so
+``python book/_ext/twins.py [--text] [NAME …]``; ``make notebooks`` calls it. Colab shows MyST's roles and directives as raw text, so
 they are rewritten: a numbered equation keeps its number as ``\\tag{n}``, a reference becomes a number or a link, an
 exercise, a note, a figure and a shown function become plain Markdown. What this module does not know is an error.
 """
@@ -480,19 +480,33 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
         cell["outputs"] = kept
 
 
+def keep_outputs(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> None:
+    """Take over the outputs of a stored twin. Raises TwinError unless its code cells are the same ones."""
+    new, old = ([cell for cell in book.cells if cell.cell_type == "code"] for book in (notebook, stored))
+    if [(cell.source, cell.metadata) for cell in new] != [(cell.source, cell.metadata) for cell in old]:
+        raise TwinError("the code has changed, so the notebook must be run: leave --text out")
+    for fresh, kept in zip(new, old, strict=True):
+        fresh["outputs"], fresh["execution_count"] = kept.outputs, kept.execution_count
+
+
 def main(arguments: list[str]) -> int:
     """Write the twins of all chapters, or of those that are named."""
     parser = argparse.ArgumentParser(description="Write and execute the notebook twins of the chapters.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="chapters (default: all)")
+    parser.add_argument("--text", action="store_true", help="renew the text only, and keep the stored outputs")
+    options = parser.parse_args(arguments)
     quiet_kernels(BUILD)
     book = read_book()
-    names = parser.parse_args(arguments).names or book.names
+    names = options.names or book.names
     for name in names:
         if name not in book.names:
             parser.error(f"NAME must be one of {', '.join(book.names)}, but it was {name!r}")
         print(f"book/{name}.ipynb", flush=True)
         notebook = twin(name, book)
-        execute(notebook, book.folder)
+        if options.text:
+            keep_outputs(notebook, nbformat.read(book.folder / f"{name}.ipynb", as_version=4))
+        else:
+            execute(notebook, book.folder)
         nbformat.validate(notebook)
         nbformat.write(notebook, book.folder / f"{name}.ipynb")
     return 0

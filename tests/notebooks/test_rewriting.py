@@ -216,3 +216,18 @@ def test_execution_drops_widgets_and_refuses_paths_and_warnings(tmp_path: Path) 
         run("import sys\nprint('x', file=sys.stderr)")
     with pytest.raises(twins.TwinError, match="path of this machine"):
         run("from pathlib import Path\nprint(Path.home() / 'x')")
+
+
+def test_outputs_are_kept_for_the_same_code_and_for_no_other() -> None:
+    def notebook(code: str, words: str) -> nbformat.NotebookNode:
+        cells = [nbformat.v4.new_markdown_cell(words), nbformat.v4.new_code_cell(code)]
+        return nbformat.v4.new_notebook(cells=cells)
+
+    stored, fresh = notebook("print(1)", "Old."), notebook("print(1)", "New.")
+    stored.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    stored.cells[1].execution_count = 7
+    twins.keep_outputs(fresh, stored)
+    assert (fresh.cells[1].outputs, fresh.cells[1].execution_count) == (stored.cells[1].outputs, 7)
+    assert fresh.cells[0].source == "New."
+    with pytest.raises(twins.TwinError, match="must be run"):
+        twins.keep_outputs(notebook("print(2)", "New."), stored)
