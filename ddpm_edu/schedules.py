@@ -127,7 +127,7 @@ def at(values: Any, t: Any, x: Any, back: int = 0) -> Any:
     at, since that would make the host wait for the device) or the shapes do not fit; TypeError if t is no whole number.
     """
     _check_t(t, len(values) - 1)
-    return align(values[t - back], x)
+    return align(values[t - back if back else t], x)
 
 
 def align(picked: Any, x: Any) -> Any:
@@ -145,7 +145,9 @@ def align(picked: Any, x: Any) -> Any:
 
 
 def _check_t(t: Any, T: int) -> None:
-    if hasattr(t, "is_floating_point"):  # a tensor
+    if isinstance(t, (int, np.integer)) and not isinstance(t, bool):
+        low = high = int(t)
+    elif hasattr(t, "is_floating_point"):  # a tensor
         # A tensor of bytes or bools would not pick items but mask them.
         if t.is_floating_point() or t.is_complex() or t.itemsize < 4 or t.ndim > 1:
             raise TypeError(
