@@ -148,6 +148,12 @@ def test_weights_are_shares():
     assert TWO_HUMPS.variance == pytest.approx(0.25 * (4 + 0.09) + 0.75 * (1 + 0.64) - 0.25**2)
 
 
+def test_laws_are_told_apart_by_identity():
+    for law in ALL:
+        assert law != law.push(1, 0)
+        assert len({law, law}) == 1
+
+
 def test_an_empty_component_or_bar_is_no_trouble():
     law = Mixture([0, 1], [9.0, 0.0], [0.1, 1.0])
     np.testing.assert_allclose(law.pdf(X), stats.norm.pdf(X))

@@ -39,6 +39,7 @@ class Spy:
         self.model, self.times = model, []
 
     def __call__(self, x_t, t):
+        assert type(t) is type(x_t)
         assert t.shape == (len(x_t),)
         assert len(set(t.tolist())) == 1
         self.times.append(int(t[0]))

@@ -226,6 +226,11 @@ def test_a_schedule_does_not_change():
         LINEAR.beta = None
 
 
+def test_schedules_are_told_apart_by_identity():
+    assert LINEAR != schedules.linear()  # comparing arrays would have no one answer
+    assert len({LINEAR, schedules.linear(), LINEAR}) == 2
+
+
 def test_repr_says_what_it_is():
     assert repr(LINEAR) == "NoiseSchedule(T=1000, beta_1=0.0001, beta_T=0.02, alpha_bar_T=4.04e-05)"
     assert repr(LINEAR.to("cpu")) == repr(LINEAR)
@@ -240,6 +245,7 @@ def test_repr_says_what_it_is():
         ([], ValueError, "betas must hold at least one value"),
         ([0.1, 0.0], ValueError, r"betas must lie in 0 < β ≤ 1, but β_2 was 0\.0"),
         ([0.1, 0.2, -0.3], ValueError, r"betas must lie in 0 < β ≤ 1, but β_3 was -0\.3"),
+        ([1.0, 1.5], ValueError, r"betas must lie in 0 < β ≤ 1, but β_2 was 1\.5"),
         ([1.5, 0.2], ValueError, r"betas must lie in 0 < β ≤ 1, but β_1 was 1\.5"),
         ([0.1, math.nan], ValueError, "betas must hold finite numbers only, but one of them was nan"),
         ([0.1, math.inf], ValueError, "betas must hold finite numbers only, but one of them was inf"),
