@@ -1,6 +1,6 @@
 # make book       build the book and print the page to open
 # make test       everything that is checked: style, types, mathematics, notebooks, pages in a browser
-# make notebooks  write and execute the notebooks for Colab from the chapters
+# make notebooks  write and execute the notebooks for Colab from the chapters (TEXT=1: only renew their prose)
 # make serve      show the built book at http://localhost:8000
 # make train      train on the 60,000 digits (PRESET=cpu, RUN=runs/mine)
 # make chapter NAME=schedules   a quick look at one chapter
@@ -36,7 +36,7 @@ test: $(READY)
 	@$(BIN)/python -m pytest -q --nbval --nbval-current-env tests book
 
 notebooks: $(READY)
-	@$(BIN)/python book/_ext/twins.py
+	@$(BIN)/python book/_ext/twins.py $(if $(TEXT),--text) $(NAMES)
 
 serve: book
 	@$(BIN)/python -m http.server $(PORT) --directory _build/html
