@@ -1,5 +1,6 @@
 """Densities of one variable against mpmath, scipy's laws, quadrature of the convolution, and closed forms of the distances."""
 
+import dataclasses
 import itertools
 import math
 
@@ -152,6 +153,12 @@ def test_laws_are_told_apart_by_identity():
     for law in ALL:
         assert law != law.push(1, 0)
         assert len({law, law}) == 1
+
+
+def test_laws_do_not_change():
+    for law, name in ((TWO_HUMPS, "weights"), (BARS, "heights")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(law, name, None)
 
 
 def test_an_empty_component_or_bar_is_no_trouble():

@@ -227,7 +227,7 @@ def test_a_schedule_does_not_change():
 
 
 def test_schedules_are_told_apart_by_identity():
-    assert LINEAR != schedules.linear()  # comparing arrays would have no one answer
+    assert schedules.linear() != LINEAR  # comparing arrays would have no one answer
     assert len({LINEAR, schedules.linear(), LINEAR}) == 2
 
 
