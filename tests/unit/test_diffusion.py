@@ -235,6 +235,13 @@ def test_clipping_holds_x_hat_0_and_moves_the_mean():
     assert (np.abs(free.x_t - sample.x_t) > 0.1).tolist() == [[True, False], [True, True]]  # −0.1/√ᾱ is within
 
 
+def test_every_sampler_clips_unless_told_otherwise():
+    x_T = np.array([3.0, -0.1])
+    for sampler, more in ((diffusion.ancestral, (np.random.default_rng(0),)), (diffusion.ddim, (5,))):
+        assert np.abs(next(sampler(lambda x, t: 0 * x, x_T, SHORT, *more)).x_0).max() == 1
+        assert np.abs(next(sampler(lambda x, t: 0 * x, x_T, SHORT, *more, clip=False)).x_0).max() > 1
+
+
 def test_clipping_changes_nothing_within_the_range():
     model, x_t = best_guess(LINEAR, 0, 1e-4), np.array([0.05, -0.02])
     for t in (1, 2, 500, 1000):
