@@ -62,9 +62,13 @@ class Mixture:
 
     def score(self, x: Any) -> np.ndarray:
         """The slope of the log-density at x, of x's shape."""
-        parts = self._log_parts(x)
-        shares = np.exp(parts - logsumexp(parts, axis=-1, keepdims=True))
-        return (shares * (-self._z(x) / self.stds)).sum(axis=-1)
+        return (self._shares_at(x) * (-self._z(x) / self.stds)).sum(axis=-1)
+
+    def score_slope(self, x: Any) -> np.ndarray:
+        """The derivative of the score at x, of x's shape: how the log-density bends."""
+        shares, slopes = self._shares_at(x), -self._z(x) / self.stds
+        spread = (slopes - (shares * slopes).sum(axis=-1, keepdims=True)) ** 2
+        return (shares * (spread - 1 / self.stds**2)).sum(axis=-1)
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """N draws, shape (n,)."""
@@ -86,6 +90,11 @@ class Mixture:
 
     def _z(self, x: Any) -> np.ndarray:
         return (np.asarray(x, dtype=np.float64)[..., None] - self.means) / self.stds
+
+    def _shares_at(self, x: Any) -> np.ndarray:
+        """What part of the density at x each Gaussian supplies, shape (…, K)."""
+        parts = self._log_parts(x)
+        return np.exp(parts - logsumexp(parts, axis=-1, keepdims=True))
 
     def _log_parts(self, x: Any) -> np.ndarray:
         with np.errstate(divide="ignore"):  # a weight of 0 has the logarithm −∞, and logsumexp knows it
@@ -167,15 +176,16 @@ class Histogram:
 
     def score(self, x: Any) -> np.ndarray:
         """The slope of the log-density at x, of x's shape. Raises ValueError if there is no noise: bars have no slope."""
-        if self.noise == 0:
-            raise ValueError(
-                "noise must be above 0 for a score, but it was 0: the density of bars jumps at their edges"
-            )
-        z = self._z(x)
-        parts = self._log_parts(x)
-        top = parts.max(axis=-1, keepdims=True)
-        slopes = self.heights * (np.exp(-(z[..., :-1] ** 2) / 2 - top) - np.exp(-(z[..., 1:] ** 2) / 2 - top))
-        return slopes.sum(axis=-1) / (_SQRT_2_PI * math.sqrt(self.noise)) / np.exp(parts - top).sum(axis=-1)
+        bells, sigma = self._bells_at(x), math.sqrt(self.noise)
+        return (self.heights * (bells[..., :-1] - bells[..., 1:])).sum(axis=-1) / sigma
+
+    def score_slope(self, x: Any) -> np.ndarray:
+        """The derivative of the score at x, of x's shape: how the log-density bends.
+
+        Raises ValueError if there is no noise.
+        """
+        bent = self._z(x) * self._bells_at(x)
+        return (self.heights * (bent[..., 1:] - bent[..., :-1])).sum(axis=-1) / self.noise - self.score(x) ** 2
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """N draws, shape (n,)."""
@@ -206,6 +216,15 @@ class Histogram:
 
     def _z(self, x: Any) -> np.ndarray:
         return (np.asarray(x, dtype=np.float64)[..., None] - self.edges) / math.sqrt(self.noise)
+
+    def _bells_at(self, x: Any) -> np.ndarray:
+        """The standard normal density at each edge's z, divided by the density at x, shape (…, K + 1)."""
+        if self.noise == 0:
+            raise ValueError(
+                "noise must be above 0 for a score, but it was 0: the density of bars jumps at their edges"
+            )
+        parts = self._log_parts(x)
+        return np.exp(-(self._z(x) ** 2) / 2 - logsumexp(parts, axis=-1, keepdims=True)) / _SQRT_2_PI
 
     def _log_parts(self, x: Any) -> np.ndarray:
         """The logarithm of each bar's share of the density at x, shape (…, K)."""
