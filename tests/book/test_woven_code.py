@@ -11,7 +11,17 @@ import pytest
 import twins
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("schedules", "forward", "densities", "posterior", "diffusion", "unet")
+MODULES = (
+    "schedules",
+    "forward",
+    "densities",
+    "reverse",
+    "posterior",
+    "bounds",
+    "diffusion",
+    "perceptron",
+    "unet",
+)
 ALSO = {"training.Trainer.step"}  # the training step; the rest of its module is files and bookkeeping
 
 
