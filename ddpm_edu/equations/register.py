@@ -21,7 +21,16 @@ from . import book
 from .evaluate import Moments, World, defines, evaluate
 from .grammar import Call, Draw, Equation, Law, Node, Statement, Symbol, expression, latex, parse
 
-CHAPTERS = ("one_dimensional_laboratory", "schedules", "closed_form", "unet", "training", "sampling")
+CHAPTERS = (
+    "why_diffusion",
+    "one_dimensional_laboratory",
+    "geometric_series",
+    "schedules",
+    "closed_form",
+    "unet",
+    "training",
+    "sampling",
+)
 KINDS = ("parsed", "algebra", "mpmath", "quadrature", "monte carlo")
 
 
