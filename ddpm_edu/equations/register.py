@@ -27,6 +27,8 @@ CHAPTERS = (
     "geometric_series",
     "schedules",
     "closed_form",
+    "reverse_process",
+    "posterior",
     "unet",
     "training",
     "sampling",

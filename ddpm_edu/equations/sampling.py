@@ -56,18 +56,6 @@ def _mean(x: np.ndarray, t: float, schedule: object) -> np.ndarray:
     return diffusion.mean_from_eps(x, eps_theta(x, t), int(t), schedule)  # type: ignore[arg-type]
 
 
-@parsed("posterior-mean", r"\tilde\mu_t", how="The printed mean is compared with posterior.mean.")
-def _(rng: np.random.Generator) -> Case:
-    it = scheduled(rng)
-    return Case(it.world, [posterior.mean(it.x[it.t], it.x[0], it.t, it.schedule)])
-
-
-@parsed("beta-tilde", r"\tilde\beta_t", how="The printed variance is compared with posterior.variance.")
-def _(rng: np.random.Generator) -> Case:
-    it = scheduled(rng)
-    return Case(it.world, [posterior.variance(it.t, it.schedule)])
-
-
 @parsed(
     "ddim-step",
     "x_s",

@@ -1,0 +1,153 @@
+"""Checks of the chapter posterior: q(x_{t−1} | x_t, x_0), the step back when the start is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import posterior
+from .evaluate import Moments
+from .register import Case, function, parsed
+from .worlds import Scheduled, scheduled
+
+
+def _conditioned(it: Scheduled) -> tuple[Any, float]:
+    """Mean and variance of x_{t−1} given x_t and x_0, from the joint law of the two: no product is formed.
+
+    Given x_0, both are Gaussian, and x_t = √α_t·x_{t−1} + noise; so Cov(x_{t−1}, x_t) = √α_t·Var(x_{t−1}).
+    """
+    mean, variance = it.x[0], 0.0
+    for s in range(1, it.t):
+        mean, variance = it.schedule.alpha[s] ** 0.5 * mean, it.schedule.alpha[s] * variance + it.schedule.beta[s]
+    alpha = it.schedule.alpha[it.t]
+    after_mean, after_variance = alpha**0.5 * mean, alpha * variance + it.schedule.beta[it.t]
+    gain = alpha**0.5 * variance / after_variance
+    return mean + gain * (it.x[it.t] - after_mean), variance - gain**2 * after_variance
+
+
+def _weighted(rng: np.random.Generator, t_min: int = 1) -> tuple[Scheduled, Any]:
+    """The shared world with the two weights in it, and its mean and variance."""
+    it = scheduled(rng, t_min)
+    on_x_0, on_x_t = posterior.weights(it.t, it.schedule)
+    values = {**it.world.values, "w_0": float(on_x_0), "w_t": float(on_x_t)}
+    values["mu_tilde_t"] = posterior.mean(it.x[it.t], it.x[0], it.t, it.schedule)
+    return it._replace(world=replace(it.world, values=values)), values
+
+
+def _normal(x: Any, mean: Any, variance: Any) -> Any:
+    return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+
+
+@function(
+    "posterior-bayes",
+    "quadrature",
+    how="The printed quotient of three Gaussians is compared with the normal law of posterior.mean and posterior.variance, "
+    "and its area with 1.",
+    prints=r"q(x_{t-1} \mid x_t, x_0) = \frac{q(x_t \mid x_{t-1})\,q(x_{t-1} \mid x_0)}{q(x_t \mid x_0)}",
+    right=lambda step, before, after: step * before / after,
+    wrong={
+        "without the denominator": lambda step, before, after: step * before,
+        "without the step": lambda step, before, after: before / after,
+        "without the way from the start": lambda step, before, after: step / after,
+        "before and after swapped": lambda step, before, after: step * after / before,
+        "the step squared": lambda step, before, after: step**2 * before / after,
+    },
+)
+def _(bayes: Any) -> float:
+    worst = 0.0
+    for seed in range(12):
+        it = scheduled(np.random.default_rng(seed), t_min=2)
+        t, x_0, x_t, schedule = it.t, float(it.x[0][0]), float(it.x[it.t][0]), it.schedule
+        mean, variance = posterior.mean(x_t, x_0, t, schedule), float(posterior.variance(t, schedule))
+        x = mean + variance**0.5 * np.linspace(-9, 9, 401)
+        kept, kept_before = schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
+        density = bayes(
+            _normal(x_t, schedule.alpha[t] ** 0.5 * x, schedule.beta[t]),
+            _normal(x, kept_before**0.5 * x_0, 1 - kept_before),
+            _normal(x_t, kept**0.5 * x_0, 1 - kept),
+        )
+        truth = _normal(x, mean, variance)
+        area = float(density.sum() * (x[1] - x[0]))
+        worst = max(worst, float(np.abs(density - truth).max() / truth.max()), abs(area - 1))
+    return worst
+
+
+@parsed(
+    "posterior-precision",
+    r"\frac{1}{\tilde\beta_t}",
+    how="The printed sum is compared with one over posterior.variance, and with conditioning the joint Gaussian.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, _ = _weighted(rng, t_min=2)
+    return Case(it.world, [1 / posterior.variance(it.t, it.schedule), 1 / _conditioned(it)[1]])
+
+
+@parsed(
+    "beta-tilde",
+    r"\tilde\beta_t",
+    how="The printed variance is compared with posterior.variance, and with conditioning the joint Gaussian.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, _ = _weighted(rng)
+    return Case(it.world, [posterior.variance(it.t, it.schedule), _conditioned(it)[1]])
+
+
+@parsed(
+    "posterior-mean",
+    r"\tilde\mu_t",
+    how="The printed mean is compared with posterior.mean, and with conditioning the joint Gaussian.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, _ = _weighted(rng)
+    return Case(it.world, [posterior.mean(it.x[it.t], it.x[0], it.t, it.schedule), _conditioned(it)[0]])
+
+
+@parsed(
+    "left-over",
+    how="Both sides are compared with the square of posterior.mean over posterior.variance.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, values = _weighted(rng, t_min=2)
+    return Case(it.world, [values["mu_tilde_t"] ** 2 / posterior.variance(it.t, it.schedule)])
+
+
+@parsed(
+    "posterior-law",
+    r"q(x_{t-1} \mid x_t, x_0)",
+    how="The printed law is compared with that of conditioning the joint Gaussian of x_{t−1} and x_t, given x_0.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, _ = _weighted(rng)
+    return Case(it.world, [Moments(*_conditioned(it))])
+
+
+@parsed(
+    "weight-of-x-0",
+    "w_0",
+    how="The printed weight is compared with the first one of posterior.weights.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, values = _weighted(rng)
+    return Case(it.world, [values["w_0"]])
+
+
+@parsed(
+    "weights-sum",
+    "w_0 + w_t",
+    how="The printed fraction is compared with the sum of the two posterior.weights.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, values = _weighted(rng)
+    return Case(it.world, [values["w_0"] + values["w_t"]])
+
+
+@parsed(
+    "posterior-average",
+    r"\tilde\mu_t",
+    how="The printed average is compared with posterior.mean, and with conditioning the joint Gaussian.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it, _ = _weighted(rng)
+    return Case(it.world, [posterior.mean(it.x[it.t], it.x[0], it.t, it.schedule), _conditioned(it)[0]])
