@@ -10,6 +10,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./([a-z-]+\.js)';\n", re.MULTILINE)
 _DECLARED = re.compile(r"^(?:export )?(?:const|let|class|function\*?|async function) ([A-Za-z_$][\w$]*)", re.MULTILINE)
+_COMMENT = re.compile(r"^[ ]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)\n", re.MULTILINE)
 _EXPORTED = re.compile(r"^export (?:const|let|class|function\*?) ([A-Za-z_$][\w$]*)", re.MULTILINE)
 
 #: Ground, ink and hairlines where the page does not set them; symbols' colours come from palette.json.
@@ -23,12 +24,12 @@ _NEUTRALS = {
 def bundled(entry: str) -> str:
     """Return one ES module holding `entry` and all it imports, each module once and after those it needs.
 
-    The modules may only import names from one another, `import { a, b } from './other.js';`, and export declarations;
-    the entry also has its `export default`. Raises ValueError where a source does anything else: two modules that
-    declare one name, an import of what is not exported, a circle.
+    Lines that hold a comment alone are left out, since a page carries the text. The modules may only import names from
+    one another, `import { a, b } from './other.js';`, and export declarations; the entry also has its `export default`.
+    Raises ValueError where a source does anything else: two modules that declare one name, an import of what is not
+    exported, a circle, a template that runs over several lines.
     """
-    texts: dict[str, str] = {}
-    _collect(entry, texts, ())
+    texts = modules(entry)
     owner: dict[str, str] = {}
     for name, text in texts.items():
         for word in _DECLARED.findall(text):
@@ -37,6 +38,13 @@ def bundled(entry: str) -> str:
             owner[word] = name
     parts = [f"// {name}\n{text.strip()}\n" for name, text in texts.items()]
     return "\n".join(parts)
+
+
+def modules(entry: str) -> dict[str, str]:
+    """Return the text of each module that a bundle of `entry` holds, under its name, in the bundle's order."""
+    texts: dict[str, str] = {}
+    _collect(entry, texts, ())
+    return texts
 
 
 def declared(module: str) -> list[str]:
@@ -63,6 +71,9 @@ def _collect(name: str, texts: dict[str, str], path: tuple[str, ...]) -> None:
         text = re.sub(r"^export (?!default)", "", body, flags=re.MULTILINE) + found + default
     else:
         text = re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
+    text = _COMMENT.sub("", text)
+    if open_line := next((line for line in text.splitlines() if line.count("`") % 2), None):
+        raise ValueError(f"{name} has a template over several lines, where text may look like a comment: {open_line}")
     left = re.findall(r"^(?:import\b.*|export\b.*)", text, flags=re.MULTILINE)
     if len(left) != (0 if path else 1):
         raise ValueError(f"{name} has an import or export that a bundle cannot hold: {left}")
@@ -76,8 +87,8 @@ def palette() -> dict[str, dict[str, str]]:
 
 
 @cache
-def stylesheet() -> str:
-    """Return the widgets' CSS: fallback colours, light and dark, then the rules."""
+def stylesheet(own: str = "") -> str:
+    """Return the widgets' CSS: fallback colours, light and dark, the rules for all, then those of the file `own`."""
     values = {
         theme: "".join(f"--fallback-{name.replace('_', '-')}:{colour};" for name, colour in colours.items())
         for theme, colours in palette().items()
@@ -93,5 +104,5 @@ def stylesheet() -> str:
         f".ddpm {{{values['light']}color-scheme:light;}}\n"
         f"{dark} {{{values['dark']}color-scheme:dark;}}\n"
         f"@media (prefers-color-scheme: dark) {{ {undecided} {{{values['dark']}color-scheme:dark;}} }}\n"
-        f"{(_HERE / 'widgets.css').read_text(encoding='utf-8')}"
+        + "".join((_HERE / name).read_text(encoding="utf-8") for name in ("widgets.css", own) if name)
     )

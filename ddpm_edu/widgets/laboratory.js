@@ -1,24 +1,20 @@
 // The one-dimensional laboratory: x_t = √α · x_{t−1} + √β · ε with independent α and β, from a histogram to noise.
 
-import {
-  BLOCK,
-  Particles,
-  countInto,
-  klRoughly,
-  klToNormal,
-  makeHistogram,
-  momentsAt,
-  normalPdf,
-  shapeDistance,
-  smear,
-  totalVariation,
-  totalVariationRoughly,
-  varianceLimit,
-} from './mathematics.js';
-import { Axis, areaPath, html, linePath, linear, logarithmic, niceAbove, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { checkbox, chips, followPageMath, italic, lights, numbersTable, player, prose, reducedMotion, replaceFragment, root, slider, sub, term, uniqueId } from './controls.js';
-import { ALPHA_STOPS, BETA_STOPS, LIMITS, RANGE, STARTS, clamp, laboratoryEntries, laboratoryFrom, oneMinus, sameHeights, scaled, startNamed, stops, validHeights, writeAddress } from './state.js';
-import { describeLaboratory, isCoupled, say, sayCount, sayExactly } from './words.js';
+import { barsFigure } from './bars.js';
+import { Axis, areaPath, html, linePath, linear, logarithmic, niceAbove, perFrame, setAttribute, setText, svg, ticks } from './drawing.js';
+import { checkbox, chips, followPageMath, italic, lights, numbersTable, player, prose, reducedMotion, root, slider, sub, term } from './controls.js';
+import { klRoughly, klToNormal, shapeDistance, totalVariation, totalVariationRoughly } from './distances.js';
+import { countInto, makeHistogram } from './histogram.js';
+import { keepState, sentenceUnder } from './keeper.js';
+import { ALPHA_STOPS, BETA_STOPS, LIMITS, laboratoryEntries, laboratoryFrom } from './laboratory-state.js';
+import { describeLaboratory, isCoupled } from './laboratory-words.js';
+import { momentsAt, smear, varianceLimit } from './law.js';
+import { normalPdf } from './normal.js';
+import { BLOCK, Particles } from './particles.js';
+import { curvePath, drags, key, place, plotBox } from './plot.js';
+import { RANGE, STARTS, sameHeights, startNamed, validHeights } from './starts.js';
+import { clamp, oneMinus, stops } from './state.js';
+import { say, sayCount, sayExactly } from './words.js';
 
 const END = LIMITS.t[1];
 
@@ -62,7 +58,6 @@ function render({ model, el }) {
     return value === undefined || value === null ? otherwise : value;
   };
   const compact = given('compact', false) === true;
-  const prefix = el.dataset.address || '';
   const state = { alpha: 0.99, beta: 0.01, t: 200, histogram: STARTS['two humps'], coupled: false, joined: false };
   const seed = given('seed', 1);
 
@@ -77,27 +72,23 @@ function render({ model, el }) {
     state.coupled = given('coupled', state.coupled) === true;
     state.joined = given('joined', state.joined) === true;
   };
-  fromModel();
-  if (prefix) Object.assign(state, laboratoryFrom(window.location.hash, prefix));
-
   const particles = new Particles(seed);
-  let histogram = makeHistogram(state.histogram, ...RANGE);
+  let histogram = null;
   let heightsDrawn = null; // the array that `histogram` was made from
 
   // ------------------------------------------------------------------------------------------------ changing the state
 
-  const remember = whenQuiet(() => {
-    if (prefix) replaceFragment(writeAddress(window.location.hash, prefix, laboratoryEntries(state)));
-  }, 300);
-
-  const change = (part) => {
-    Object.assign(state, part);
-    for (const [name, value] of Object.entries(part)) model.set(name, value);
-    saveWaiting = true;
-    remember();
-    update();
-  };
-  let saveWaiting = false;
+  const kept = keepState({
+    model,
+    el,
+    state,
+    names: ['alpha', 'beta', 't', 'histogram', 'coupled', 'joined'],
+    fromModel,
+    fromAddress: laboratoryFrom,
+    entries: laboratoryEntries,
+    update: () => update(),
+  });
+  const { change } = kept;
 
   const setAlpha = (alpha) => {
     if (!state.coupled) return change({ alpha });
@@ -209,11 +200,10 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------------------------------- the figures
 
-  const start = startFigure({ change, state });
+  const start = barsFigure({ title: ['The start, ', sub('x', '0')], change, state });
   const law = lawFigure();
   const along = compact ? null : timeFigure({ setT });
-  const says = html('p', { class: 'says' });
-  const spoken = html('div', { class: 'visually-hidden', 'aria-live': 'polite' });
+  const words = sentenceUnder(() => kept.touched && !run.playing);
   const table = numbersTable('What the laboratory shows now');
   const outer = html(
     'div',
@@ -230,9 +220,9 @@ function render({ model, el }) {
       html('figure', { class: 'law' }, law.caption, law.element, law.note, joined.element),
       along ? html('figure', { class: 'along' }, along.caption, along.element, along.note) : null,
     ),
-    says,
+    words.says,
     table.element,
-    spoken,
+    words.spoken,
   );
   el.replaceChildren(outer);
 
@@ -253,7 +243,7 @@ function render({ model, el }) {
     },
     changed: (playing) => {
       setText(playButton, playing ? 'Pause' : 'Play');
-      announce();
+      words.announce();
     },
   });
   const play = (on) => {
@@ -262,13 +252,6 @@ function render({ model, el }) {
   };
 
   // ---------------------------------------------------------------------------------------------------- drawing it all
-
-  let sentence = '';
-  let saidNow = '';
-  const announce = whenQuiet(() => {
-    if (!run.playing && spoken.textContent !== sentence && touched) spoken.textContent = sentence;
-  }, 800);
-  let touched = false;
 
   const draw = () => {
     if (heightsDrawn !== state.histogram) {
@@ -310,11 +293,7 @@ function render({ model, el }) {
     terms.jump.beta.show(say(m.sigma));
     terms.jump.epsilon.show('sd 1', 'standard deviation 1');
 
-    sentence = describeLaboratory(now);
-    if (sentence !== saidNow) {
-      saidNow = sentence;
-      says.replaceChildren(...prose(sentence));
-    }
+    words.show(describeLaboratory(now));
     table.show(() => [
       ['α', sayExactly(alpha)],
       ['β', sayExactly(beta)],
@@ -327,12 +306,7 @@ function render({ model, el }) {
       ['total variation distance to N(0, 1)', say(tv, 4)],
       ['KL divergence from N(0, 1), nats', kl < 1e-12 ? 'below 10⁻¹²' : say(kl, 4)],
     ]);
-    if (saveWaiting) {
-      saveWaiting = false;
-      touched = true;
-      model.save_changes();
-    }
-    announce();
+    kept.save();
   };
 
   const update = perFrame(draw);
@@ -345,22 +319,6 @@ function render({ model, el }) {
     draw();
   });
   resize.observe(outer);
-
-  const followModel = () => {
-    const before = JSON.stringify(state);
-    fromModel();
-    if (JSON.stringify(state) !== before) update();
-  };
-  const followed = ['alpha', 'beta', 't', 'histogram', 'coupled', 'joined'].map((name) => `change:${name}`);
-  for (const name of followed) model.on(name, followModel);
-  const followAddress = () => {
-    const part = laboratoryFrom(window.location.hash, prefix);
-    if (Object.keys(part).length > 0) {
-      Object.assign(state, part);
-      update();
-    }
-  };
-  if (prefix) window.addEventListener('hashchange', followAddress);
 
   // the particles' noise is drawn while the reader takes aim, so that the first long jump of t does not wait for it
   let block = 0;
@@ -379,185 +337,36 @@ function render({ model, el }) {
     run.stop();
     resize.disconnect();
     update.cancel();
-    announce.cancel();
-    remember.cancel();
-    for (const name of followed) model.off(name, followModel);
-    window.removeEventListener('hashchange', followAddress);
-  };
-}
-
-// ------------------------------------------------------------------------------------------- left: the start, drawn
-
-function startFigure({ change, state }) {
-  const margin = { left: 10, right: 10, top: 10, bottom: 26 };
-  const help = uniqueId('help');
-  const box = svg('svg', { class: 'plot', role: 'group', 'aria-label': 'Starting histogram', 'aria-describedby': help });
-  const axis = new Axis(box, 'x');
-  const bars = svg('g', { class: 'bars part part-x-0', 'data-part': 'x-0' });
-  box.append(bars);
-  const caption = html(
-    'figcaption',
-    {},
-    html('b', {}, 'The start, ', sub('x', '0')),
-    html('span', { class: 'aside', id: help }, 'Redraw it: drag, or arrow keys.'),
-  );
-  let width = 0;
-  let height = 0;
-  let rects = [];
-  let current = 0;
-  let shown = [];
-
-  const floorY = () => height - margin.bottom;
-  const full = () => floorY() - margin.top;
-
-  const heightsNow = () => scaled(state.histogram);
-
-  const put = (heights) => {
-    if (heights.some((h) => h > 0)) change({ histogram: heights });
-  };
-
-  const build = (count) => {
-    rects = Array.from({ length: count }, (_, k) =>
-      svg('rect', {
-        role: 'slider',
-        tabindex: k === current ? 0 : -1,
-        'aria-orientation': 'vertical',
-        'aria-valuemin': 0,
-        'aria-valuemax': 100,
-        onkeydown: (event) => pressed(event, k),
-        onfocus: () => rove(k, false),
-      }),
-    );
-    bars.replaceChildren(...rects);
-    shown = new Array(count).fill(NaN);
-  };
-
-  const rove = (k, move = true) => {
-    setAttribute(rects[current], 'tabindex', -1);
-    current = k;
-    setAttribute(rects[current], 'tabindex', 0);
-    if (move) rects[current].focus({ preventScroll: true });
-  };
-
-  const pressed = (event, k) => {
-    const steps = { ArrowUp: 0.02, ArrowDown: -0.02, PageUp: 0.2, PageDown: -0.2 };
-    const moves = { ArrowLeft: k - 1, ArrowRight: k + 1 };
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key in moves) rove(Math.min(rects.length - 1, Math.max(0, moves[event.key])));
-    else if (event.key in steps || event.key === 'Home' || event.key === 'End') {
-      const heights = heightsNow();
-      const now = event.key === 'Home' ? 0 : event.key === 'End' ? 1 : heights[k] + steps[event.key];
-      heights[k] = Math.round(Math.min(1, Math.max(0, now)) * 10000) / 10000;
-      put(heights);
-    } else return;
-    event.preventDefault();
-  };
-
-  // Drawing by pointer works on the scale that the bars had when the stroke began: the others stay where they are.
-  let stroke = null;
-  const at = (event) => {
-    const frame = box.getBoundingClientRect();
-    const inside = (event.clientX - frame.left - margin.left) / (width - margin.left - margin.right);
-    return {
-      k: Math.min(rects.length - 1, Math.max(0, Math.floor(inside * rects.length))),
-      h: Math.round(Math.min(1, Math.max(0, (floorY() - (event.clientY - frame.top)) / full())) * 100) / 100,
-    };
-  };
-  const paint = (event) => {
-    const to = at(event);
-    const from = stroke.last || to;
-    const count = Math.abs(to.k - from.k);
-    for (let i = 0; i <= count; i++) {
-      const share = count ? i / count : 1;
-      stroke.heights[from.k + Math.sign(to.k - from.k) * i] = from.h + share * (to.h - from.h);
-    }
-    stroke.last = to;
-    put(stroke.heights.slice());
-  };
-  box.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0) return;
-    stroke = { heights: heightsNow(), last: null };
-    box.setPointerCapture(event.pointerId);
-    paint(event);
-    rove(stroke.last.k);
-    event.preventDefault();
-  });
-  box.addEventListener('pointermove', (event) => {
-    if (stroke) paint(event);
-  });
-  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
-    box.addEventListener(end, () => {
-      if (!stroke) return;
-      rove(stroke.last.k); // the arrow keys go on where the pointer stopped
-      stroke = null;
-      change({}); // the highest bar fills the frame again
-    });
-  }
-
-  return {
-    caption,
-    element: box,
-    resize: () => {
-      width = box.clientWidth || 240;
-      height = box.clientHeight || 220;
-      shown.fill(NaN);
-      const x = linear(...RANGE, margin.left, width - margin.right);
-      axis.draw([-3, -2, -1, 0, 1, 2, 3].map((v) => ({ at: x(v), label: sayExactly(v) })), floorY(), floorY() + 5, floorY() + 19);
-    },
-    draw: (now, histogram) => {
-      if (rects.length !== histogram.count) {
-        current = Math.min(current, histogram.count - 1);
-        build(histogram.count);
-      }
-      // while a stroke is drawn the bars stand as drawn; afterwards the highest fills the frame
-      const heights = stroke ? now.histogram : scaled(now.histogram);
-      const pitch = (width - margin.left - margin.right) / rects.length;
-      for (let k = 0; k < rects.length; k++) {
-        if (shown[k] === heights[k]) continue;
-        shown[k] = heights[k];
-        const tall = Math.max(1.5, heights[k] * full());
-        const left = margin.left + k * pitch;
-        setAttribute(rects[k], 'x', (left + 0.5).toFixed(1));
-        setAttribute(rects[k], 'width', (pitch - 1).toFixed(1));
-        setAttribute(rects[k], 'y', (floorY() - tall).toFixed(1));
-        setAttribute(rects[k], 'height', tall.toFixed(1));
-        const percent = Math.round(heights[k] * 100);
-        setAttribute(rects[k], 'aria-valuenow', percent);
-        setAttribute(rects[k], 'aria-valuetext', `${percent} % of full height`);
-        if (!rects[k].hasAttribute('aria-label')) {
-          const from = RANGE[0] + k * histogram.width;
-          setAttribute(rects[k], 'aria-label', `Bar ${k + 1} of ${rects.length}, x from ${say(from)} to ${say(from + histogram.width)}`);
-        }
-      }
-    },
+    words.announce.cancel();
+    kept.stop();
   };
 }
 
 // --------------------------------------------------------------------------------------- middle: the law of x_t
 
 function lawFigure() {
-  const margin = { left: 36, right: 10, top: 10, bottom: 26 };
-  const clip = uniqueId('clip');
-  const clipBox = svg('rect', {});
-  const box = svg('svg', {
-    class: 'plot',
-    role: 'img',
-    'aria-label': 'Density of x at t, with the histogram of the particles and the density of N(0, 1). The sentence and the table below give its numbers.',
-  }, svg('defs', {}, svg('clipPath', { id: clip }, clipBox)));
+  const plot = plotBox(
+    { left: 36, right: 10, top: 10, bottom: 26 },
+    {
+      class: 'plot',
+      role: 'img',
+      'aria-label': 'Density of x at t, with the histogram of the particles and the density of N(0, 1). The sentence and the table below give its numbers.',
+    },
+  );
+  const box = plot.element;
   const xAxis = new Axis(box, 'x');
   const yAxis = new Axis(box, 'y');
-  const inside = svg('g', { 'clip-path': `url(#${clip})` });
-  const dots = svg('path', { class: 'particles part part-x-t', 'data-part': 'x-t' });
+  const dots = plot.path('particles', 'x-t');
   const signal = svg('path', { class: 'ghost ghost-alpha part part-alpha' });
   const noise = svg('path', { class: 'ghost ghost-beta part part-beta' });
   const previous = svg('path', { class: 'ghost ghost-previous part part-previous' });
   const target = svg('path', { class: 'normal part part-normal part-epsilon', 'data-part': 'normal' });
   const exact = svg('path', { class: 'exact part part-x-t', 'data-part': 'x-t' });
   const joinedLine = svg('path', { class: 'joined' });
-  inside.append(dots, signal, noise, previous, target, joinedLine, exact);
+  plot.inside.append(signal, noise, previous, target, joinedLine, exact);
   const floor = svg('line', { class: 'floor' });
   const above = svg('text', { class: 'above', 'text-anchor': 'middle', 'aria-hidden': 'true' }, '');
-  box.append(inside, floor, above);
+  box.append(plot.inside, floor, above);
 
   const heading = html('b', {}, 'The law of ', sub('x', 't'));
   const caption = html(
@@ -568,24 +377,16 @@ function lawFigure() {
   );
   const note = html('p', { class: 'note' }, '');
 
-  let width = 0;
-  let height = 0;
   let axes = '';
-  
+
   return {
     caption,
     element: box,
     note,
     resize: () => {
-      width = box.clientWidth || 320;
-      height = box.clientHeight || 220;
+      plot.resize();
       axes = '';
-      for (const [name, value] of Object.entries({ x: margin.left, y: 0, width: Math.max(1, width - margin.left - margin.right), height: height - margin.bottom })) {
-        setAttribute(clipBox, name, value);
-      }
-      for (const [name, value] of Object.entries({ x1: margin.left, x2: width - margin.right, y1: height - margin.bottom + 0.5, y2: height - margin.bottom + 0.5 })) {
-        setAttribute(floor, name, value);
-      }
+      place(floor, { x1: plot.left, x2: plot.right, y1: plot.bottom + 0.5, y2: plot.bottom + 0.5 });
     },
     draw: ({ histogram, m, previous: earlier, lit, joined, x: positions }) => {
       const sd = Math.sqrt(m.variance);
@@ -594,14 +395,14 @@ function lawFigure() {
       const curve = lawCurve(histogram, m, half);
       const peak = curve.peak;
       const top = peak < 0.03 ? niceAbove(1.2 * peak) : [0.5, 0.75, 1, 1.5].find((v) => v >= 1.08 * peak) || 1.5;
-      const x = linear(-half, half, margin.left, width - margin.right);
-      const bottom = height - margin.bottom;
-      const y = linear(0, top, bottom, margin.top + 8);
+      const { left, right, bottom } = plot;
+      const x = linear(-half, half, left, right);
+      const y = linear(0, top, bottom, plot.top + 8);
       const wanted = `${half} ${top}`;
       if (axes !== wanted) {
         axes = wanted;
         xAxis.draw((half >= 1e4 ? [-half, 0, half] : [-half, -half / 2, 0, half / 2, half]).map((v) => ({ at: x(v), label: half >= 1e4 ? say(v, 1) : sayExactly(v), anchor: v === half ? 'end' : v === -half ? 'start' : 'middle' })), bottom, bottom + 5, bottom + 19);
-        yAxis.draw(ticks(0, top, 3).filter((v) => v > 0).map((v) => ({ at: y(v), label: top < 0.004 ? '' : sayExactly(v) })), margin.left, width - margin.right, margin.left - 5);
+        yAxis.draw(ticks(0, top, 3).filter((v) => v > 0).map((v) => ({ at: y(v), label: top < 0.004 ? '' : sayExactly(v) })), left, right, left - 5);
         // N(0, 1), with nearly all points where it is above the smallest float
         const points = half <= 4 ? 160 : 260;
         const inner = Math.min(38, half);
@@ -653,7 +454,7 @@ function lawFigure() {
       const over = peak > top;
       setText(above, over ? `↑ ${peak === Infinity ? '∞' : say(peak, 3)}` : '');
       if (over) {
-        setAttribute(above, 'x', Math.min(width - 40, Math.max(margin.left + 24, x(curve.peakAt))).toFixed(0));
+        setAttribute(above, 'x', Math.min(plot.width - 40, Math.max(left + 24, x(curve.peakAt))).toFixed(0));
         setAttribute(above, 'y', 12);
       }
       setText(
@@ -666,11 +467,6 @@ function lawFigure() {
       );
     },
   };
-}
-
-/** A key of a figure: a sample of the line or area, and its name. */
-function key(part, kind, ...words) {
-  return html('span', { class: `key part-${part}`, 'data-part': part }, html('span', { class: `swatch swatch-${kind}`, 'aria-hidden': 'true' }), html('span', {}, ...words));
 }
 
 /** Points of the exact density for drawing: dense enough for a smooth line, with its peak. */
@@ -717,45 +513,24 @@ function lawCurve(histogram, m, half) {
   return { X, P, count: P.length, peak, peakAt };
 }
 
-/** A path that leaves out points which would not move the pen. */
-function curvePath(count, x, y) {
-  let path = '';
-  let lastX = NaN;
-  let lastY = NaN;
-  for (let i = 0; i < count; i++) {
-    const px = Math.min(4000, Math.max(-4000, x(i)));
-    const py = Math.max(-400, y(i));
-    if (i > 0 && i < count - 1 && Math.abs(px - lastX) < 0.6 && Math.abs(py - lastY) < 0.6) continue;
-    path += (i ? 'L' : 'M') + Math.round(px * 10) / 10 + ' ' + Math.round(py * 10) / 10;
-    lastX = px;
-    lastY = py;
-  }
-  return path;
-}
-
 // ------------------------------------------------------------------------------------------------ right: along t
 
 function timeFigure({ setT }) {
-  const margin = { left: 56, right: 14, bottom: 40 };
-  const clip = uniqueId('clip');
-  const clipBox = svg('rect', { y: 0 });
-  const box = svg('svg', {
-    class: 'plot scrub',
-    role: 'img',
-    'aria-label': 'Variance, mean and distance to N(0, 1) against t. The sentence and the table below give the numbers at the present t.',
-  }, svg('defs', {}, svg('clipPath', { id: clip }, clipBox)));
+  const plot = plotBox(
+    { left: 56, right: 14, bottom: 40 },
+    {
+      class: 'plot scrub',
+      role: 'img',
+      'aria-label': 'Variance, mean and distance to N(0, 1) against t. The sentence and the table below give the numbers at the present t.',
+    },
+  );
+  const { element: box, path } = plot;
   const strips = [
     { part: 'x-t', y: null, axis: new Axis(box, 'y') },
     { part: 'mean', y: null, axis: new Axis(box, 'y') },
     { part: 'distance', y: null, axis: new Axis(box, 'y') },
   ];
   const xAxis = new Axis(box, 'x');
-  const inside = svg('g', { 'clip-path': `url(#${clip})` });
-  const path = (name, part) => {
-    const element = svg('path', { class: `${name} part part-${part}`, 'data-part': part });
-    inside.append(element);
-    return element;
-  };
   const signalArea = path('area area-alpha', 'alpha');
   const noiseArea = path('area area-beta', 'beta');
   const signalLine = path('thin thin-alpha', 'alpha');
@@ -767,7 +542,7 @@ function timeFigure({ setT }) {
   const zero = path('zero', 'mean');
   const tvLine = path('exact', 'distance');
   const klLine = path('kl', 'distance');
-  const titles = ['x-t', 'mean', 'distance'].map((part) => svg('text', { class: 'title', 'data-part': part, x: margin.left }, ''));
+  const titles = ['x-t', 'mean', 'distance'].map((part) => svg('text', { class: 'title', 'data-part': part, x: plot.left }, ''));
   const limitLabel = svg('text', { class: 'label', 'text-anchor': 'end', 'data-part': 'limit' }, '');
   const marker = svg('line', { class: 'marker' });
   const dots = [0, 1, 2, 3].map(() => svg('circle', { class: 'dot', r: 3.5 }));
@@ -776,7 +551,7 @@ function timeFigure({ setT }) {
     svg('text', { class: 'label', 'text-anchor': 'start', 'data-part': 'distance' }, 'TV'),
     svg('text', { class: 'label', 'text-anchor': 'start', 'data-part': 'distance' }, 'KL'),
   ];
-  box.append(inside, limitLabel, ...curveNames, marker, ...dots, handle, ...titles);
+  box.append(plot.inside, limitLabel, ...curveNames, marker, ...dots, handle, ...titles);
   for (const label of [limitLabel, ...curveNames, ...titles]) setAttribute(label, 'aria-hidden', 'true');
   const caption = html(
     'figcaption',
@@ -787,33 +562,13 @@ function timeFigure({ setT }) {
   );
   const note = html('p', { class: 'note' }, '');
 
-  let width = 0;
-  let height = 0;
   let x = null;
   let rows = [];
   let drawn = {};
   let curves = null;
 
-  const follow = (event) => {
-    const frame = box.getBoundingClientRect();
-    setT(x.invert(event.clientX - frame.left));
-  };
-  let dragging = false;
-  box.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0) return;
-    dragging = true;
-    box.setPointerCapture(event.pointerId);
-    follow(event);
-    event.preventDefault();
-  });
-  box.addEventListener('pointermove', (event) => {
-    if (dragging) follow(event);
-  });
-  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
-    box.addEventListener(end, () => {
-      dragging = false;
-    });
-  }
+  const follow = (at) => setT(x.invert(at.x));
+  drags(box, { start: follow, move: follow });
 
   const compute = (histogram, alpha, beta) => {
     const n = TIMES.length;
@@ -855,35 +610,35 @@ function timeFigure({ setT }) {
     };
     const decadeName = (v) => (v >= 0.01 && v <= 1000 ? sayExactly(v) : say(v, 1).replace('1×', ''));
     const marks = isLog ? decades(...y.domain, 4) : ticks(0, y.domain[1], 4);
-    strips[0].axis.draw(marks.map((v) => ({ at: y(v), label: isLog ? decadeName(v) : sayExactly(v), strong: !isLog && v === 0 })), margin.left, width - margin.right, margin.left - 6);
+    strips[0].axis.draw(marks.map((v) => ({ at: y(v), label: isLog ? decadeName(v) : sayExactly(v), strong: !isLog && v === 0 })), plot.left, plot.right, plot.left - 6);
     const v = curves.variance;
     setAttribute(signalArea, 'd', isLog ? '' : areaPath(n, at, (i) => y(curves.signal[i]), () => y(0)));
     setAttribute(noiseArea, 'd', isLog ? '' : areaPath(n, at, (i) => y(v[i]), (i) => y(curves.signal[i])));
     setAttribute(signalLine, 'd', isLog ? linePath(n, at, (i) => y(curves.signal[i])) : '');
     setAttribute(noiseLine, 'd', isLog ? linePath(n, at, (i) => y(curves.noise[i])) : '');
     setAttribute(total, 'd', linePath(n, at, (i) => y(v[i])));
-    setAttribute(one, 'd', `M${margin.left} ${y(1).toFixed(1)}H${width - margin.right}`);
+    setAttribute(one, 'd', `M${plot.left} ${y(1).toFixed(1)}H${plot.right}`);
     const inRange = Number.isFinite(limit) && limit <= y.domain[1] && limit > 0;
-    setAttribute(limitLine, 'd', inRange ? `M${margin.left} ${y(limit).toFixed(1)}H${width - margin.right}` : '');
+    setAttribute(limitLine, 'd', inRange ? `M${plot.left} ${y(limit).toFixed(1)}H${plot.right}` : '');
     const showLimit = alpha < 1 && beta > 0;
     setText(limitLabel, showLimit ? `limit ${say(limit)}${inRange ? '' : ' ↑'}` : '');
     if (showLimit) {
       const line = inRange ? y(limit) : r0.top;
-      setAttribute(limitLabel, 'x', width - margin.right - 2);
+      setAttribute(limitLabel, 'x', plot.right - 2);
       setAttribute(limitLabel, 'y', (line - r0.top < 16 ? line + 15 : line - 5).toFixed(1));
     }
     const far = Math.max(0.5, ...curves.mean.map(Math.abs));
     const reach = far > 0.5 ? niceAbove(far) : 0.5;
     const ym = linear(-reach, reach, r1.bottom, r1.top);
     strips[1].y = ym;
-    strips[1].axis.draw([-reach, reach].map((value) => ({ at: ym(value), label: Math.abs(value) >= 1e4 ? say(value, 1) : sayExactly(value) })), margin.left, width - margin.right, margin.left - 6);
-    setAttribute(zero, 'd', `M${margin.left} ${ym(0).toFixed(1)}H${width - margin.right}`);
+    strips[1].axis.draw([-reach, reach].map((value) => ({ at: ym(value), label: Math.abs(value) >= 1e4 ? say(value, 1) : sayExactly(value) })), plot.left, plot.right, plot.left - 6);
+    setAttribute(zero, 'd', `M${plot.left} ${ym(0).toFixed(1)}H${plot.right}`);
     setAttribute(meanLine, 'd', linePath(n, at, (i) => ym(curves.mean[i])));
 
     const worst = Math.max(...curves.kl.map((value) => (Number.isFinite(value) ? value : 10)));
     const yd = logarithmic(1e-5, Math.max(10, 10 ** Math.ceil(Math.log10(3 * worst + 1e-9))), r2.bottom, r2.top);
     strips[2].y = yd;
-    strips[2].axis.draw(decades(...yd.domain, 3).map((value) => ({ at: yd(value), label: decadeName(value) })), margin.left, width - margin.right, margin.left - 6);
+    strips[2].axis.draw(decades(...yd.domain, 3).map((value) => ({ at: yd(value), label: decadeName(value) })), plot.left, plot.right, plot.left - 6);
     const fell = (values) => {
       // the line ends where it leaves the axis at the bottom
       let last = n;
@@ -917,10 +672,9 @@ function timeFigure({ setT }) {
     element: box,
     note,
     resize: () => {
-      width = box.clientWidth || 320;
-      height = box.clientHeight || 300;
-      x = linear(0, END, margin.left, width - margin.right);
-      const free = height - margin.bottom - 3 * 24;
+      plot.resize();
+      x = linear(0, END, plot.left, plot.right);
+      const free = plot.bottom - 3 * 24;
       const heights = [0.47 * free, 0.16 * free, 0.37 * free];
       let top = 0;
       rows = heights.map((h) => {
@@ -929,9 +683,6 @@ function timeFigure({ setT }) {
         return row;
       });
       titles.forEach((title, i) => setAttribute(title, 'y', rows[i].title));
-      setAttribute(clipBox, 'x', margin.left);
-      setAttribute(clipBox, 'width', Math.max(1, width - margin.left - margin.right));
-      setAttribute(clipBox, 'height', height - margin.bottom);
       const bottom = rows[2].bottom;
       xAxis.draw([0, 250, 500, 750, 1000].map((t) => ({ at: x(t), label: String(t), anchor: t === 1000 ? 'end' : 'middle' })), bottom, bottom + 18, bottom + 32);
       drawn = {};
@@ -942,17 +693,13 @@ function timeFigure({ setT }) {
         redraw(histogram, alpha, beta, limit);
       }
       const at = x(t);
-      setAttribute(marker, 'x1', at.toFixed(1));
-      setAttribute(marker, 'x2', at.toFixed(1));
-      setAttribute(marker, 'y1', rows[0].top);
-      setAttribute(marker, 'y2', rows[2].bottom);
+      place(marker, { x1: at, x2: at, y1: rows[0].top, y2: rows[2].bottom });
       setAttribute(handle, 'transform', `translate(${at.toFixed(1)} ${rows[2].bottom.toFixed(1)})`);
       [m.variance, m.mean, tv, kl].forEach((value, i) => {
         const strip = Math.min(2, i);
         const row = rows[strip];
         const py = Math.min(row.bottom, Math.max(row.top, strips[strip].y(value === Infinity ? strips[strip].y.domain[1] : value)));
-        setAttribute(dots[i], 'cx', at.toFixed(1));
-        setAttribute(dots[i], 'cy', py.toFixed(1));
+        place(dots[i], { cx: at, cy: py });
       });
       setText(titles[0], `variance ${say(m.variance)}`);
       setText(titles[1], `mean ${say(m.mean)}`);

@@ -1,10 +1,14 @@
 // The schedule explorer: β_t, ᾱ_t, log-SNR, the rms step and the variance along t, for one schedule beside another.
 
-import { constantBetas, cosineBetas, drawnBetas, equalConstant, linearBetas, scheduleOf, settledFrom, varianceAlong } from './mathematics.js';
-import { Axis, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenQuiet } from './drawing.js';
-import { chips, followPageMath, numbersTable, prose, replaceFragment, slider, sub, uniqueId } from './controls.js';
-import { COMPARED, KINDS, LIMITS, clamp, scheduleEntries, scheduleFrom, stops, writeAddress } from './state.js';
-import { describeSchedule, say, sayCount, sayExactly } from './words.js';
+import { constantBetas, cosineBetas, drawnBetas, equalConstant, linearBetas, scheduleOf, settledFrom, varianceAlong } from './betas.js';
+import { Axis, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks } from './drawing.js';
+import { chips, followPageMath, numbersTable, slider, sub } from './controls.js';
+import { keepState, sentenceUnder } from './keeper.js';
+import { drags, place, plotBox } from './plot.js';
+import { COMPARED, KINDS, LIMITS, scheduleEntries, scheduleFrom } from './schedules-state.js';
+import { describeSchedule } from './schedules-words.js';
+import { clamp, stops } from './state.js';
+import { say, sayCount, sayExactly } from './words.js';
 
 const T_STOPS = stops([10, 100, 10], [100, 1000, 50], [1000, 4000, 250]);
 const BETA_CHOICES = stops([0.0001, 0.001, 0.0001], [0.001, 0.01, 0.0005], [0.01, 0.1, 0.002], [0.1, 0.99, 0.01]);
@@ -34,7 +38,6 @@ function render({ model, el }) {
     kind: 'linear', compare: 'constant', T: 1000, t: 500, beta: 0.01, beta_1: CHAPTERS_LINEAR[0], beta_T: CHAPTERS_LINEAR[1],
     points: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2, 5e-2], v_0: 2,
   };
-  const prefix = el.dataset.address || '';
 
   const fromModel = () => {
     const limits = { T: LIMITS.T, t: [0, LIMITS.T[1]], beta: LIMITS.betas, beta_1: LIMITS.betas, beta_T: LIMITS.betas, v_0: LIMITS.v_0 };
@@ -49,29 +52,24 @@ function render({ model, el }) {
     if (Array.isArray(points) && points.length >= LIMITS.points[0] && points.length <= LIMITS.points[1] && points.every(fits)) {
       state.points = points.slice();
     }
-    settle();
   };
   const settle = () => {
     state.T = Math.round(state.T);
     state.t = Math.round(clamp(state.t, [0, state.T]));
+    return ['t'];
   };
-  fromModel();
-  if (prefix) Object.assign(state, scheduleFrom(window.location.hash, prefix));
-  settle();
-
-  const remember = whenQuiet(() => {
-    if (prefix) replaceFragment(writeAddress(window.location.hash, prefix, scheduleEntries(state)));
-  }, 300);
-  let saveWaiting = false;
-  let touched = false;
-  const change = (part) => {
-    Object.assign(state, part);
-    settle();
-    for (const name of [...Object.keys(part), 't']) model.set(name, state[name]);
-    saveWaiting = true;
-    remember();
-    update();
-  };
+  const kept = keepState({
+    model,
+    el,
+    state,
+    names: ['kind', 'compare', 'T', 't', 'beta', 'beta_1', 'beta_T', 'points', 'v_0'],
+    fromModel,
+    fromAddress: scheduleFrom,
+    entries: scheduleEntries,
+    settle,
+    update: () => update(),
+  });
+  const { change } = kept;
   const setT = (t) => change({ t: Math.round(clamp(t, [0, state.T])) });
 
   // ------------------------------------------------------------------------------------------------------ the controls
@@ -127,8 +125,7 @@ function render({ model, el }) {
   const reading = html('tbody');
   const readingHead = html('tr');
   const readingTable = html('table', { class: 'reading' }, html('caption', {}, ''), html('thead', {}, readingHead), reading);
-  const says = html('p', { class: 'says' });
-  const spoken = html('div', { class: 'visually-hidden', 'aria-live': 'polite' });
+  const words = sentenceUnder(() => kept.touched);
   const table = numbersTable('The schedule in numbers');
   const outer = html(
     'div',
@@ -137,19 +134,13 @@ function render({ model, el }) {
     compared.element,
     html('div', { class: 'controls three' }, betaSlider.element, beta1Slider.element, betaTSlider.element, lengthSlider.element, tSlider.element, vSlider.element),
     html('div', { class: 'panels' }, ...panels.map((panel) => panel.element), html('div', { class: 'reading-place' }, readingTable)),
-    says,
+    words.says,
     table.element,
-    spoken,
+    words.spoken,
   );
   el.replaceChildren(outer);
 
   // ---------------------------------------------------------------------------------------------------- drawing it all
-
-  let sentence = '';
-  let saidNow = '';
-  const announce = whenQuiet(() => {
-    if (touched && spoken.textContent !== sentence) spoken.textContent = sentence;
-  }, 800);
 
   let key = '';
   let now = null;
@@ -206,21 +197,12 @@ function render({ model, el }) {
     setText(readingTable.caption, `At t = ${sayCount(t)}`);
     fill(readingHead, reading, [state.kind, otherName].filter(Boolean), rows);
 
-    sentence = describeSchedule({ ...state, t: state.t, own: now.own, other: now.other, otherName, variance: now.variance, settled: now.settled, otherSettled: now.otherSettled });
-    if (sentence !== saidNow) {
-      saidNow = sentence;
-      says.replaceChildren(...prose(sentence));
-    }
+    words.show(describeSchedule({ ...state, t: state.t, own: now.own, other: now.other, otherName, variance: now.variance, settled: now.settled, otherSettled: now.otherSettled }));
     table.show(() => [0, 1, ...[0.1, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * T))].filter((s, i, all) => all.indexOf(s) === i).map((s) => [
       `t = ${sayCount(s)}`,
       `β ${say(now.own.beta[s])}, ᾱ ${say(now.own.alphaBar[s])}, log-SNR ${say(now.own.logSnr[s])}, rms step ${say(now.own.rmsStep[s])}, variance ${say(now.variance[s])}`,
     ]));
-    if (saveWaiting) {
-      saveWaiting = false;
-      touched = true;
-      model.save_changes();
-    }
-    announce();
+    kept.save();
   };
 
   const update = perFrame(draw);
@@ -232,33 +214,14 @@ function render({ model, el }) {
   });
   resize.observe(outer);
 
-  const followModel = () => {
-    const before = JSON.stringify(state);
-    fromModel();
-    if (JSON.stringify(state) !== before) update();
-  };
-  const followed = ['kind', 'compare', 'T', 't', 'beta', 'beta_1', 'beta_T', 'points', 'v_0'].map((name) => `change:${name}`);
-  for (const name of followed) model.on(name, followModel);
-  const followAddress = () => {
-    const part = scheduleFrom(window.location.hash, prefix);
-    if (Object.keys(part).length > 0) {
-      Object.assign(state, part);
-      settle();
-      update();
-    }
-  };
-  if (prefix) window.addEventListener('hashchange', followAddress);
-
   const unfollow = followPageMath(outer);
 
   return () => {
     unfollow();
     resize.disconnect();
     update.cancel();
-    announce.cancel();
-    remember.cancel();
-    for (const name of followed) model.off(name, followModel);
-    window.removeEventListener('hashchange', followAddress);
+    words.announce.cancel();
+    kept.stop();
   };
 }
 
@@ -276,46 +239,38 @@ function fill(head, body, columns, rows) {
 // ----------------------------------------------------------------------------------------------------------- a panel
 
 function panelFigure(panel, { setT, hover, editor }) {
-  const margin = { left: 46, right: 12, top: 8, bottom: 24 };
-  const clip = uniqueId('clip');
-  const clipBox = svg('rect', { y: 0 });
   const isBeta = panel.key === 'beta';
-  const box = svg(
-    'svg',
+  const plot = plotBox(
+    { left: 46, right: 12, top: 8, bottom: 24 },
     {
       class: 'plot scrub panel',
       role: isBeta ? 'group' : 'img',
       'aria-label': `${panel.words || panel.title[0] + '_t'} against t. The table below gives its numbers.`,
     },
-    svg('defs', {}, svg('clipPath', { id: clip }, clipBox)),
   );
+  const box = plot.element;
   const yAxis = new Axis(box, 'y');
   const xAxis = new Axis(box, 'x');
-  const inside = svg('g', { 'clip-path': `url(#${clip})` });
-  const reference = svg('path', { class: 'normal' });
-  const otherLine = svg('path', { class: 'other' });
-  const ownLine = svg('path', { class: `own own-${panel.colour}` });
-  inside.append(reference, otherLine, ownLine);
+  const reference = plot.path('normal');
+  const otherLine = plot.path('other');
+  const ownLine = plot.path(`own own-${panel.colour}`);
   const marker = svg('line', { class: 'marker' });
   const otherDot = svg('circle', { class: 'dot dot-other', r: 3 });
   const dot = svg('circle', { class: 'dot', r: 3.5 });
   const handles = svg('g', { class: 'handles' });
-  box.append(inside, marker, otherDot, dot, handles);
+  box.append(plot.inside, marker, otherDot, dot, handles);
   const value = html('span', { class: 'aside' }, '');
   const log = html('span', { class: 'aside' }, '');
   const name = html('b', {}, ...(panel.title ? [sub(...panel.title)] : []), panel.words ? (panel.title ? `, ${panel.words}` : panel.words) : '');
   const caption = html('figcaption', {}, name, value, log);
   const element = html('figure', {}, caption, box);
 
-  let width = 0;
-  let height = 0;
   let x = null;
   let y = null;
   let T = 0;
   let circles = [];
 
-  const bottom = () => height - margin.bottom;
-  const timeAt = (event) => clamp(Math.round(x.invert(event.clientX - box.getBoundingClientRect().left)), [0, T]);
+  const timeAt = (at) => clamp(Math.round(x.invert(at.x)), [0, T]);
 
   // control points of a drawn β: dragged up and down, or moved with the arrow keys
   const move = (i, beta) => {
@@ -346,32 +301,23 @@ function panelFigure(panel, { setT, hover, editor }) {
   };
 
   let dragging = null; // 'time', or the index of a control point
-  box.addEventListener('pointerdown', (event) => {
-    if (event.button !== 0 || !x) return;
-    dragging = 'time';
-    if (circles.length) {
-      const frame = box.getBoundingClientRect();
-      const distances = circles.map((c) => Math.hypot(Number(c.getAttribute('cx')) + frame.left - event.clientX, Number(c.getAttribute('cy')) + frame.top - event.clientY));
-      const nearest = distances.indexOf(Math.min(...distances));
-      if (distances[nearest] < 24) dragging = nearest;
-    }
-    box.setPointerCapture(event.pointerId);
-    if (dragging === 'time') setT(timeAt(event));
-    else circles[dragging].focus();
-    event.preventDefault();
+  drags(box, {
+    start: (at) => {
+      if (!x) return false;
+      dragging = 'time';
+      if (circles.length) {
+        const distances = circles.map((c) => Math.hypot(Number(c.getAttribute('cx')) - at.x, Number(c.getAttribute('cy')) - at.y));
+        const nearest = distances.indexOf(Math.min(...distances));
+        if (distances[nearest] < 24) dragging = nearest;
+      }
+      if (dragging === 'time') setT(timeAt(at));
+      else circles[dragging].focus();
+      return true;
+    },
+    move: (at) => (dragging === 'time' ? setT(timeAt(at)) : move(dragging, y.invert(at.y))),
+    hover: (at) => x && hover(timeAt(at)),
+    leave: () => hover(null),
   });
-  box.addEventListener('pointermove', (event) => {
-    if (!x) return;
-    if (dragging === 'time') setT(timeAt(event));
-    else if (dragging !== null) move(dragging, y.invert(event.clientY - box.getBoundingClientRect().top));
-    else if (event.pointerType !== 'touch') hover(timeAt(event));
-  });
-  box.addEventListener('pointerleave', () => hover(null));
-  for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
-    box.addEventListener(end, () => {
-      dragging = null;
-    });
-  }
 
   const scaleFor = ({ own, other, variance, otherVariance, kind }) => {
     const series = [panel.values(own, variance), other ? panel.values(other, otherVariance) : null].filter(Boolean);
@@ -385,33 +331,29 @@ function panelFigure(panel, { setT, hover, editor }) {
     }
     const logs = isBeta && kind === 'drawn';
     setText(log, logs ? 'log axis; drag the points' : '');
-    if (logs) return logarithmic(LIMITS.betas[0], 1, bottom(), margin.top);
-    if (panel.key === 'alphaBar') return linear(0, 1.04, bottom(), margin.top);
-    if (panel.key === 'logSnr') return linear(Math.min(-5, Math.max(-40, low)) - 0.5, Math.max(5, high) + 0.5, bottom(), margin.top);
-    if (panel.key === 'variance') return linear(0, Math.max(1.25, 1.08 * high), bottom(), margin.top);
-    return linear(0, 1.08 * high, bottom(), margin.top);
+    if (logs) return logarithmic(LIMITS.betas[0], 1, plot.bottom, plot.top);
+    if (panel.key === 'alphaBar') return linear(0, 1.04, plot.bottom, plot.top);
+    if (panel.key === 'logSnr') return linear(Math.min(-5, Math.max(-40, low)) - 0.5, Math.max(5, high) + 0.5, plot.bottom, plot.top);
+    if (panel.key === 'variance') return linear(0, Math.max(1.25, 1.08 * high), plot.bottom, plot.top);
+    return linear(0, 1.08 * high, plot.bottom, plot.top);
   };
 
   return {
     element,
     resize: () => {
-      width = box.clientWidth || 240;
-      height = box.clientHeight || 170;
-      setAttribute(clipBox, 'x', margin.left);
-      setAttribute(clipBox, 'width', Math.max(1, width - margin.left - margin.right));
-      setAttribute(clipBox, 'height', height - margin.bottom + 1);
+      plot.resize();
       T = 0;
     },
     draw: (now) => {
       const { own, other, variance, otherVariance, t, kind, points } = now;
       if (now.fresh || T !== now.T) {
         T = now.T;
-        x = linear(0, T, margin.left, width - margin.right);
+        x = linear(0, T, plot.left, plot.right);
         y = scaleFor(now);
         const logs = isBeta && kind === 'drawn';
         const marks = logs ? [1e-6, 1e-4, 1e-2, 1] : ticks(...y.domain, 4);
-        yAxis.draw(marks.map((v) => ({ at: y(v), label: logs && v < 0.01 ? say(v, 1).replace('1×', '') : sayExactly(Math.abs(v) < 1e-12 ? 0 : v) })), margin.left, width - margin.right, margin.left - 6);
-        xAxis.draw([0, 0.5, 1].map((share) => ({ at: x(share * T), label: String(Math.round(share * T)), anchor: share === 1 ? 'end' : 'middle' })), bottom(), bottom() + 5, bottom() + 18);
+        yAxis.draw(marks.map((v) => ({ at: y(v), label: logs && v < 0.01 ? say(v, 1).replace('1×', '') : sayExactly(Math.abs(v) < 1e-12 ? 0 : v) })), plot.left, plot.right, plot.left - 6);
+        xAxis.draw([0, 0.5, 1].map((share) => ({ at: x(share * T), label: String(Math.round(share * T)), anchor: share === 1 ? 'end' : 'middle' })), plot.bottom, plot.bottom + 5, plot.bottom + 18);
         const times = [];
         for (let i = 0, count = Math.min(T, 260); i <= count; i++) times.push(Math.round((i / count) * T));
         if (panel.first === 1) times[0] = 1;
@@ -419,27 +361,22 @@ function panelFigure(panel, { setT, hover, editor }) {
         const line = (values) => linePath(times.length, (i) => x(times[i]), (i) => y(Math.max(values[times[i]], y.domain[0])));
         setAttribute(ownLine, 'd', line(panel.values(own, variance)));
         setAttribute(otherLine, 'd', other ? line(panel.values(other, otherVariance)) : '');
-        setAttribute(reference, 'd', panel.key === 'variance' ? `M${margin.left} ${y(1).toFixed(1)}H${width - margin.right}` : panel.key === 'logSnr' ? `M${margin.left} ${y(0).toFixed(1)}H${width - margin.right}` : '');
+        setAttribute(reference, 'd', panel.key === 'variance' ? `M${plot.left} ${y(1).toFixed(1)}H${plot.right}` : panel.key === 'logSnr' ? `M${plot.left} ${y(0).toFixed(1)}H${plot.right}` : '');
         const wanted = isBeta && kind === 'drawn' ? points.length : 0;
         if (circles.length !== wanted) build(wanted);
         circles.forEach((circle, i) => {
-          setAttribute(circle, 'cx', x(1 + (i / (points.length - 1)) * (T - 1)).toFixed(1));
-          setAttribute(circle, 'cy', y(points[i]).toFixed(1));
+          place(circle, { cx: x(1 + (i / (points.length - 1)) * (T - 1)), cy: y(points[i]) });
           setAttribute(circle, 'aria-valuenow', points[i]);
           setAttribute(circle, 'aria-valuetext', sayExactly(points[i]));
         });
       }
-      const at = x(t).toFixed(1);
-      setAttribute(marker, 'x1', at);
-      setAttribute(marker, 'x2', at);
-      setAttribute(marker, 'y1', margin.top);
-      setAttribute(marker, 'y2', bottom());
+      const at = x(t);
+      place(marker, { x1: at, x2: at, y1: plot.top, y2: plot.bottom });
       const show = (circle, values) => {
         const hidden = !values || t < panel.first;
         setAttribute(circle, 'visibility', hidden ? 'hidden' : 'visible');
         if (hidden) return;
-        setAttribute(circle, 'cx', at);
-        setAttribute(circle, 'cy', clamp(y(values[t]), [margin.top, bottom()]).toFixed(1));
+        place(circle, { cx: at, cy: clamp(y(values[t]), [plot.top, plot.bottom]) });
       };
       show(dot, panel.values(own, variance));
       show(otherDot, other ? panel.values(other, otherVariance) : null);

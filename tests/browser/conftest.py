@@ -37,17 +37,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def mathematics(browser: Browser) -> Page:
-    """A blank page in which `M` holds what laboratory.js and its modules declare, from the bundled text itself."""
+    """A blank page in which `M` holds what the modules without a DOM declare, from the bundled texts themselves."""
     page = browser.new_page()
     page.set_default_timeout(120_000)
-    text = bundle.bundled("laboratory.js")
-    names = bundle.declared("mathematics.js") + bundle.declared("state.js") + bundle.declared("words.js")
-    page.evaluate(
-        """async text => {
-            window.M = await import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-        }""",
-        text + f"\nexport {{ {', '.join(names)} }};",
-    )
+    page.evaluate("window.M = { LIMITS: {} }")
+    sources = {path.name: path.read_text("utf8") for path in Path(bundle.__file__).parent.glob("*.js")}
+    for entry in (name for name, text in sources.items() if "\nexport default " in text):
+        plain = [name for name in bundle.modules(entry) if "No DOM." in sources[name].partition("\n\n")[0]]
+        names = [name for module in plain for name in bundle.declared(module)]
+        page.evaluate(
+            """async text => {
+                const { LIMITS, ...rest } = await import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
+                Object.assign(Object.assign(window.M, rest).LIMITS, LIMITS);
+            }""",
+            bundle.bundled(entry) + f"\nexport {{ {', '.join(names)} }};",
+        )
     return page
 
 

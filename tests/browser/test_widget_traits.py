@@ -91,6 +91,7 @@ def test_the_bundle_has_no_import_and_one_export() -> None:
         ({"a.js": "import x from './b.js';\nexport default { x };\n", "b.js": "export const x = 1;\n"}, "cannot hold"),
         ({"a.js": "import * as d from 'd3';\nexport default { d };\n"}, "cannot hold"),
         ({"a.js": "export const x = 1;\n"}, "no export default"),
+        ({"a.js": "const x = `one\n  // two\n`;\nexport default { x };\n"}, "template over several lines"),
     ],
 )  # fmt: skip
 def test_the_bundler_is_strict(
@@ -101,6 +102,33 @@ def test_the_bundler_is_strict(
     monkeypatch.setattr(bundle, "_HERE", tmp_path)
     with pytest.raises(ValueError, match=message):
         bundle.bundled.__wrapped__("a.js")
+
+
+def test_a_bundle_leaves_comments_out_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """// What it is.
+
+/** One
+ *  line. */
+const x = 'a // b'; // stays
+/* and */ const y = `c /* d */`;
+function z() {
+  // here
+  return x + y;
+}
+
+export default { z };
+"""
+    (tmp_path / "a.js").write_text(source, "utf8")
+    monkeypatch.setattr(bundle, "_HERE", tmp_path)
+    lines = [line for line in bundle.bundled.__wrapped__("a.js").splitlines() if line]
+    kept = [
+        "const x = 'a // b'; // stays",
+        "/* and */ const y = `c /* d */`;",
+        "function z() {",
+        "  return x + y;",
+        "}",
+    ]
+    assert lines == ["// a.js", *kept, "export default { z };"]
 
 
 def test_the_colours_stand_in_one_place() -> None:
