@@ -23,6 +23,7 @@ from .grammar import (
     Root,
     Sum,
     Symbol,
+    latex,
 )
 
 
@@ -32,7 +33,8 @@ class World:
 
     values: names with their index, as printed ("alpha", "x_t", "eps_theta"): floats or arrays.
     sequences: names without it ("alpha_bar"), each an array whose entry i is the value at index i.
-    functions: "f", "p_t", "eps_theta": called with the values of their arguments.
+    functions: "f", "p_t", "eps_theta": called with the values of their arguments. A density given something is named as
+      it is printed, "q(x_t|x_{t-1})", and called with the values of both.
     laws: what a letter is drawn from, as (mean, variance).
     weights: how the entries of an array are averaged by an expectation; its shape is that of the arrays.
     hidden: names that may not be used, since the equation is to tell their value.
@@ -133,9 +135,14 @@ def _big(node: Big, world: World) -> Any:
 
 def _call(call: Call, world: World) -> Any:
     functions = {**ELEMENTARY, **world.functions}
-    if call.key not in functions or call.given:
-        raise UnknownName(f"{call.key} has no meaning as a function here (position {call.position})")
-    return functions[call.key](*(_value(argument, world) for argument in call.arguments))
+    key = f"{call.key}({_names(call.arguments)}|{_names(call.given)})" if call.given else call.key
+    if key not in functions:
+        raise UnknownName(f"{key} has no meaning as a function here (position {call.position})")
+    return functions[key](*(_value(argument, world) for argument in (*call.arguments, *call.given)))
+
+
+def _names(arguments: Sequence[Node]) -> str:
+    return ",".join(node.key if isinstance(node, Symbol) else latex(node) for node in arguments)
 
 
 def _normal_cdf(x: Any) -> Any:

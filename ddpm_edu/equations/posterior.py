@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import posterior
 from .evaluate import Moments
-from .register import Case, function, parsed
+from .register import Case, parsed
 from .worlds import Scheduled, scheduled
 
 
@@ -40,38 +40,27 @@ def _normal(x: Any, mean: Any, variance: Any) -> Any:
     return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
 
 
-@function(
+@parsed(
     "posterior-bayes",
-    "quadrature",
-    how="The printed quotient of three Gaussians is compared with the normal law of posterior.mean and posterior.variance, "
-    "and its area with 1.",
-    prints=r"q(x_{t-1} \mid x_t, x_0) = \frac{q(x_t \mid x_{t-1})\,q(x_{t-1} \mid x_0)}{q(x_t \mid x_0)}",
-    right=lambda step, before, after: step * before / after,
-    wrong={
-        "without the denominator": lambda step, before, after: step * before,
-        "without the step": lambda step, before, after: before / after,
-        "without the way from the start": lambda step, before, after: step / after,
-        "before and after swapped": lambda step, before, after: step * after / before,
-        "the step squared": lambda step, before, after: step**2 * before / after,
-    },
+    r"q(x_{t-1} \mid x_t, x_0)",
+    how="The printed quotient of three Gaussians is compared with the normal density of posterior.mean and "
+    "posterior.variance, and of conditioning the joint Gaussian, at four places.",
 )
-def _(bayes: Any) -> float:
-    worst = 0.0
-    for seed in range(12):
-        it = scheduled(np.random.default_rng(seed), t_min=2)
-        t, x_0, x_t, schedule = it.t, float(it.x[0][0]), float(it.x[it.t][0]), it.schedule
-        mean, variance = posterior.mean(x_t, x_0, t, schedule), float(posterior.variance(t, schedule))
-        x = mean + variance**0.5 * np.linspace(-9, 9, 401)
-        kept, kept_before = schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
-        density = bayes(
-            _normal(x_t, schedule.alpha[t] ** 0.5 * x, schedule.beta[t]),
-            _normal(x, kept_before**0.5 * x_0, 1 - kept_before),
-            _normal(x_t, kept**0.5 * x_0, 1 - kept),
-        )
-        truth = _normal(x, mean, variance)
-        area = float(density.sum() * (x[1] - x[0]))
-        worst = max(worst, float(np.abs(density - truth).max() / truth.max()), abs(area - 1))
-    return worst
+def _(rng: np.random.Generator) -> Case:
+    it = scheduled(rng, t_min=2)
+    t, schedule = it.t, it.schedule
+
+    def jump(steps: int) -> Any:
+        return lambda x, x_0: _normal(x, schedule.alpha_bar[steps] ** 0.5 * x_0, 1 - schedule.alpha_bar[steps])
+
+    functions: dict[str, Any] = {
+        "q(x_t|x_{t-1})": lambda x, before: _normal(x, schedule.alpha[t] ** 0.5 * before, schedule.beta[t]),
+        "q(x_{t-1}|x_0)": jump(t - 1),
+        "q(x_t|x_0)": jump(t),
+    }
+    mean, variance = posterior.mean(it.x[t], it.x[0], t, schedule), posterior.variance(t, schedule)
+    world = replace(it.world, functions={**it.world.functions, **functions})
+    return Case(world, [_normal(it.x[t - 1], mean, variance), _normal(it.x[t - 1], *_conditioned(it))])
 
 
 @parsed(

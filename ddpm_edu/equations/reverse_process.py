@@ -54,30 +54,23 @@ def _moments(step: _Step, steps: int = 4000) -> tuple[float, float]:
     return mean, float(mass @ (x - mean) ** 2)
 
 
-@function(
+@parsed(
     "reverse-bayes",
-    "quadrature",
-    how="reverse.Kernel, whose area is made 1 by quadrature, is compared with the printed quotient of the three densities.",
-    prints=r"q(x_{t-1} \mid x_t) = \frac{q(x_t \mid x_{t-1})\,q_{t-1}(x_{t-1})}{q_t(x_t)}",
-    right=lambda step, before, after: step * before / after,
-    wrong={
-        "without the denominator": lambda step, before, after: step * before,
-        "without the law before the step": lambda step, before, after: step / after,
-        "without the step": lambda step, before, after: before / after,
-        "upside down": lambda step, before, after: step * after / before,
-        "added instead of multiplied": lambda step, before, after: (step + before) / after,
-    },
+    r"q(x_{t-1} \mid x_t)",
+    how="The printed quotient is compared, at five places, with reverse.Kernel, whose area is made 1 by quadrature.",
 )
-def _(bayes: Any) -> float:
-    worst = 0.0
-    for seed in range(8):
-        it = _step(np.random.default_rng(seed))
-        kernel = it.kernel
-        x = kernel.mean + kernel.variance**0.5 * np.linspace(-3, 3, 13)
-        step = np.exp(-((it.x_t - it.alpha**0.5 * x) ** 2) / (2 * it.beta)) / (2 * np.pi * it.beta) ** 0.5
-        density = bayes(step, it.before.pdf(x), it.after.pdf(it.x_t))
-        worst = max(worst, float(np.abs(kernel.pdf(x) - density).max() / density.max()))
-    return worst
+def _(rng: np.random.Generator) -> Case:
+    it = _step(rng)
+    x = it.kernel.mean + it.kernel.variance**0.5 * np.array([-1.7, -0.6, 0.1, 0.9, 2.2])
+    functions: dict[str, Any] = {
+        "q(x_t|x_{t-1})": lambda x_t, before: (
+            np.exp(-((x_t - it.alpha**0.5 * before) ** 2) / (2 * it.beta)) / (2 * np.pi * it.beta) ** 0.5
+        ),
+        "q_{t-1}": it.before.pdf,
+        "q_t": it.after.pdf,
+    }
+    values = {**it.world.values, "x_{t-1}": x}
+    return Case(replace(it.world, values=values, functions={**it.world.functions, **functions}), [it.kernel.pdf(x)])
 
 
 @function(
