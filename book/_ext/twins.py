@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import derivation
 import jupytext
 import nbformat
 import yaml
@@ -28,6 +29,7 @@ from pybtex.database import Entry, parse_string
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMONITIONS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important", "seealso": "See also"}
+UNWALKED = {"math", "literalinclude", "bibliography", "code-block", "derivation"}
 ROLE = re.compile(r"\{(?P<name>[a-z][\w:.-]*)\}`(?P<text>[^`]+)`")
 TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
 LEFTOVER = re.compile(r"^[\s>]*(?:`{3,}|~{3,}|:{3,})\s*\{|\{[a-z][\w:.-]*\}`|^\([\w-]+\)=\s*$|^:{3,}\s*$", re.MULTILINE)
@@ -172,7 +174,7 @@ def walk(text: str) -> Iterator[Block]:
     """All blocks, those inside directives included, in the order of the text."""
     for block in blocks(text):
         yield block
-        if block.kind == "directive" and block.name not in {"math", "literalinclude", "bibliography", "code-block"}:
+        if block.kind == "directive" and block.name not in UNWALKED:
             yield from walk(block.text)
 
 
@@ -317,6 +319,8 @@ class Rewriter:
         if name == "solution":
             summary = f"Solution to exercise {self.numbered(block.argument)}"
             return f"\n<details>\n<summary>{summary}</summary>\n\n{self.markdown(block.text)}\n\n</details>\n"
+        if name == "derivation":
+            return self.derivation(block)
         if name == "literalinclude":
             return self.shown_code(block)
         if name in {"figure", "image"}:
@@ -335,6 +339,14 @@ class Rewriter:
     def lead(self, block: Block) -> str:
         """A note's text, where it begins on the line of its name too."""
         return block.text if block.name == "admonition" else "\n".join(filter(None, [block.argument, block.text]))
+
+    def derivation(self, block: Block) -> str:
+        """A derivation, all its lines below one another."""
+        try:
+            lines = derivation.markdown(derivation.read(block.argument, block.text, block.options))
+        except derivation.DerivationError as error:
+            raise self.error(str(error)) from None
+        return f"\n{self.running(lines)}\n"
 
     def shown_code(self, block: Block) -> str:
         """A piece of the package, with the name of its file."""
