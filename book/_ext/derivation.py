@@ -515,9 +515,15 @@ def _macro(app: Sphinx, config: Any) -> None:
     config.mathjax3_config["tex"]["macros"]["moved"] = [r"\class{moved}{#1}", 1]
 
 
+def _script(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    if doctree is not None and next(doctree.findall(Shown), None) is not None:
+        app.add_js_file("derivation.js", loading_method="defer")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to Sphinx."""
     app.add_node(Shown, html=(_open, _close), latex=(_pass, _pass), text=(_pass, _pass))
     app.add_directive("derivation", DerivationDirective)
     app.connect("config-inited", _macro, priority=20)
+    app.connect("html-page-context", _script)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}
