@@ -9,22 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from .grammar import (
+from .grammar import GrammarError
+from .joints import Joint
+from .tree import (
     Big,
+    Brace,
     Call,
-    Expectation,
+    Derivative,
+    Divergence,
     Fraction,
-    GrammarError,
     Law,
+    Mean,
     Node,
+    Norm,
     Number,
     Power,
     Product,
+    Range,
     Root,
     Sum,
     Symbol,
     latex,
 )
+
+CONSTANTS = {"pi": math.pi, "e": math.e}
+LAST_TERM = 10_000  # where an infinite sum that is still not settled is given up
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,13 @@ class World:
 
     values: names with their index, as printed ("alpha", "x_t", "eps_theta"): floats or arrays.
     sequences: names without it ("alpha_bar"), each an array whose entry i is the value at index i.
-    functions: "f", "p_t", "eps_theta": called with the values of their arguments. A density given something is named as
-      it is printed, "q(x_t|x_{t-1})", and called with the values of both.
+    functions: "f", "p_t", "eps_theta", "s_t'": called with the values of their arguments. A density given something is
+      named as it is printed, "q(x_t|x_{t-1})", and called with the values of both.
     laws: what a letter is drawn from, as (mean, variance).
     weights: how the entries of an array are averaged by an expectation; its shape is that of the arrays.
-    hidden: names that may not be used, since the equation is to tell their value.
+    averages: the same for an expectation that tells what it is over, by `Mean.key`: "q(x_t|x_0)", "x_0,eps".
+    joints: "q", "p", "p_theta": joint laws, from which every density of their letters has a value.
+    hidden: names and parts that may not be used, since the equation is to tell their value.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -45,7 +57,9 @@ class World:
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     laws: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     weights: np.ndarray | None = None
-    hidden: frozenset[str] = frozenset()
+    averages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    joints: Mapping[str, Joint] = field(default_factory=dict)
+    hidden: frozenset[str | Node] = frozenset()
 
     def __contains__(self, key: str) -> bool:
         return key in self.values and key not in self.hidden
@@ -53,7 +67,7 @@ class World:
 
 @dataclass(frozen=True)
 class Moments:
-    """The value of a normal law: mean and variance of each component."""
+    """A normal law: mean and variance of each component."""
 
     mean: Any
     variance: Any
@@ -64,16 +78,23 @@ class UnknownName(ValueError):
 
 
 def evaluate(node: Node, world: World) -> Any:
-    """The value of `node`: a float, an array, or `Moments` for a normal law.
+    """The value of `node`: a float or an array. A normal law is its density, of each component alone.
 
     Raises UnknownName for a letter without a value, IndexError for an index outside its sequence,
-    ValueError for a sum whose bounds are no whole numbers. A root of a negative number is nan.
+    ValueError for a sum whose bounds are no whole numbers or that does not settle. A root of a negative number is nan.
     """
     with np.errstate(all="ignore"):
         return _value(node, world)
 
 
+def moments(law: Law, world: World) -> Moments:
+    """The mean and the variance of a printed normal law. Raises as `evaluate` does."""
+    return Moments(evaluate(law.mean, world), evaluate(law.variance, world))
+
+
 def _value(node: Node, world: World) -> Any:
+    if node in world.hidden:
+        raise UnknownName(f"{latex(node)} is what the equation is to tell")
     match node:
         case Number(text):
             return float(text)
@@ -93,16 +114,24 @@ def _value(node: Node, world: World) -> Any:
         case Root(radicand, degree):
             inner = _value(radicand, world)
             return np.sqrt(inner) if degree is None else np.power(inner, 1 / _value(degree, world))
+        case Norm(vector):
+            return np.sum(np.atleast_1d(_value(vector, world)) ** 2, axis=-1)
         case Big():
             return _big(node, world)
+        case Derivative(variable, body):
+            return _slope(variable, body, world)
         case Call():
             return _call(node, world)
-        case Expectation(body):
-            if world.weights is None:
-                raise UnknownName("no expectation is defined here")
-            return np.sum(world.weights * _value(body, world))
-        case Law(_, mean, variance):
-            return Moments(_value(mean, world), _value(variance, world))
+        case Mean():
+            return _mean(node, world)
+        case Law(variable, mean, variance):
+            if variable is None:
+                raise ValueError(f"{latex(node)} names no variable, so it has no density here")
+            return normal(*(_value(part, world) for part in (variable, mean, variance)))
+        case Divergence(first, second):
+            return _divergence(first, second, world)
+        case Brace(body, name):
+            return _named(body, name, world)
     raise TypeError(f"node must be a part of an equation, but it was {node!r}")
 
 
@@ -111,38 +140,152 @@ def _symbol(symbol: Symbol, world: World) -> Any:
     if key not in world.hidden:
         if key in world.values:
             return world.values[key]
+        if isinstance(symbol.index, Range):
+            raise ValueError(f"{latex(symbol)} is several letters, and has a place only in a density")
         if symbol.index is not None and symbol.base in world.sequences:
             sequence = world.sequences[symbol.base]
             index = whole(_value(symbol.index, world), f"the index of {key}")
             if not 0 <= index < len(sequence):
                 raise IndexError(f"{key} needs an index from 0 to {len(sequence) - 1}, but it was {index}")
             return sequence[index]
-        if key == "pi":
-            return math.pi
+        if key in CONSTANTS:
+            return CONSTANTS[key]
     raise UnknownName(f"{key} has no value here (position {symbol.position})")
 
 
 def _big(node: Big, world: World) -> Any:
     lower = whole(_value(node.lower, world), "the lower bound")
-    upper = whole(_value(node.upper, world), "the upper bound")
+    endless = node.upper == Symbol("infty")
+    upper = lower + LAST_TERM if endless else whole(_value(node.upper, world), "the upper bound")
     result: Any = 0.0 if node.kind == "sum" else 1.0
     for index in range(lower, upper + 1):
         inner = replace(world, values={**world.values, node.variable.key: float(index)})
         term = _value(node.body, inner)
-        result = result + term if node.kind == "sum" else result * term
+        before, result = result, result + term if node.kind == "sum" else result * term
+        if endless and index > lower and np.all(result == before):
+            return result
+    if endless:
+        raise ValueError(f"{latex(node)} does not settle")
     return result
+
+
+def _slope(variable: Symbol, body: Node, world: World) -> Any:
+    """The derivative from four neighbours, off by about 1e-11 where the expression varies over distances near 1."""
+    x, h = _symbol(variable, world), 2e-3
+
+    def at(steps: int) -> Any:
+        return _value(body, replace(world, values={**world.values, variable.key: x + steps * h}))
+
+    return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * h)
 
 
 def _call(call: Call, world: World) -> Any:
     functions = {**ELEMENTARY, **world.functions}
-    key = f"{call.key}({_names(call.arguments)}|{_names(call.given)})" if call.given else call.key
-    if key not in functions:
-        raise UnknownName(f"{key} has no meaning as a function here (position {call.position})")
-    return functions[key](*(_value(argument, world) for argument in (*call.arguments, *call.given)))
+    name = call.spelling if call.given else call.key
+    if name in functions:
+        return functions[name](*(_value(argument, world) for argument in (*call.arguments, *call.given)))
+    if call.key in world.joints:
+        point, free, given = _letters(call, world)
+        return world.joints[call.key].density(free, given, point)
+    raise UnknownName(f"{name} has no meaning as a function here (position {call.position})")
 
 
-def _names(arguments: Sequence[Node]) -> str:
-    return ",".join(node.key if isinstance(node, Symbol) else latex(node) for node in arguments)
+def _letters(call: Call, world: World) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The letters that a density is of: their values by name ("x_3"), the names of the free and of the given ones."""
+    point: dict[str, Any] = {}
+    names: tuple[list[str], list[str]] = ([], [])
+    known = world.joints[call.key].names
+    for side, arguments in zip(names, (call.arguments, call.given), strict=True):
+        for argument in arguments:
+            for name, letter in _spelt_out(argument, world):
+                if name in point:
+                    raise ValueError(f"{name} must stand once in a density, but it stands twice in {latex(call)}")
+                if name not in known:
+                    raise UnknownName(f"{name} is no letter of {call.key}, which is a law of {', '.join(known)}")
+                point[name] = _symbol(letter, world)
+                side.append(name)
+    if not names[0]:
+        raise ValueError(f"a density must be of one letter at least, but it was {latex(call)}")
+    return point, *names
+
+
+def _spelt_out(argument: Node, world: World) -> list[tuple[str, Symbol]]:
+    """The names of an argument's letters, and the letters: x_{1:3} is x_1, x_2 and x_3."""
+    if not isinstance(argument, Symbol):
+        raise ValueError(f"a density is of letters, but it was of {latex(argument)}")
+    if argument.index is None:
+        return [(argument.key, argument)]
+    if isinstance(argument.index, Range):
+        lower, upper = (
+            whole(_value(bound, world), f"the index of {argument.key}")
+            for bound in (argument.index.lower, argument.index.upper)
+        )
+        letters = [replace(argument, index=Number(str(index))) for index in range(lower, upper + 1)]
+        return [(letter.key, letter) for letter in letters]
+    index = whole(_value(argument.index, world), f"the index of {argument.key}")
+    return [(replace(argument, index=Number(str(index))).key, argument)]
+
+
+def _mean(node: Mean, world: World) -> Any:
+    values, average = _value(node.body, world), _average(node, world)
+    mean = average(values)
+    return mean if node.kind == "E" else average((values - mean) ** 2)
+
+
+def _average(node: Mean, world: World) -> Callable[[Any], Any]:
+    """How an expectation averages: by the world's weights, or over letters of a joint law.
+
+    E[x | y] is over all letters of the law q but y.
+    """
+    if node.given and node.over:
+        raise ValueError(f"{latex(node)} says twice what it averages over")
+    weights = world.averages.get(node.key) if node.over else world.weights
+    if weights is not None and not node.given:
+        return lambda values: np.sum(weights * values)
+    if node.given and "q" in world.joints:
+        _, given, _ = _letters(Call("q", node.given), world)
+        joint = world.joints["q"]
+        return lambda values: joint.average(values, [name for name in joint.names if name not in given], given)
+    if node.over and isinstance(node.over[0], Call) and node.over[0].key in world.joints:
+        joint = world.joints[node.over[0].key]
+        _, free, given = _letters(node.over[0], world)
+        return lambda values: joint.average(values, free, given)
+    raise UnknownName(f"no expectation over {node.key or 'everything'} is defined here")
+
+
+def _divergence(first: Call | Law, second: Call | Law, world: World) -> Any:
+    """The mean of log first/second: over the states of a table, or for normal laws by a quadrature that is exact."""
+    if isinstance(first, Law) and isinstance(second, Law):
+        if first.variable != second.variable:
+            raise ValueError(f"two laws must be of one letter, but they were {latex(first)} and {latex(second)}")
+        p, q = moments(first, world), moments(second, world)
+        x = [p.mean + np.sqrt(p.variance) * node for node in NODES]
+        ratio = [log_normal(y, p.mean, p.variance) - log_normal(y, q.mean, q.variance) for y in x]
+        return sum(weight * each for weight, each in zip(WEIGHTS / WEIGHTS.sum(), ratio, strict=True))
+    if isinstance(first, Call) and isinstance(second, Call) and {first.key, second.key} <= set(world.joints):
+        (_, free, given), (_, others, _) = _letters(first, world), _letters(second, world)
+        if set(free) != set(others):
+            raise ValueError(f"two laws must be of the same letters, but they were {latex(first)} and {latex(second)}")
+        ratio = np.log(_call(first, world) / _call(second, world))
+        return world.joints[first.key].average(ratio, free, given)
+    raise UnknownName(f"no divergence of {latex(first)} from {latex(second)} is defined here")
+
+
+def _named(body: Node, name: Symbol, world: World) -> Any:
+    value, called = _value(body, world), _symbol(name, world)
+    if not np.max(np.abs(value - called)) <= 1e-9 * np.max(np.abs(called)):
+        raise ValueError(f"{latex(name)} is not what stands above its brace: {called} is not {value}")
+    return value
+
+
+def log_normal(x: Any, mean: Any, variance: Any) -> Any:
+    """The logarithm of the density of N(mean, variance) at x."""
+    return -((x - mean) ** 2) / (2 * variance) - np.log(2 * np.pi * variance) / 2
+
+
+def normal(x: Any, mean: Any, variance: Any) -> Any:
+    """The density of N(mean, variance) at x."""
+    return np.exp(log_normal(x, mean, variance))
 
 
 def _normal_cdf(x: Any) -> Any:

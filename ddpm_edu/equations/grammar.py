@@ -4,65 +4,101 @@ What the grammar does not know is a `GrammarError` with its position; nothing is
 disagree, the grammar takes one reading and refuses the text that would suggest another:
 
 - A product is written by juxtaposition or with `\cdot`. It binds stronger than `+` and `-`, weaker than a power.
-- `\sum` and `\prod` take what follows them up to the next `+` or `-` of the same level, as one product:
-  `\sum_{k=0}^{t-1} \alpha^k x + 1` is (Σ α^k x) + 1. What stands before the sign multiplies it.
+- `\sum`, `\prod` and `\frac{\partial}{\partial x}` take what follows them up to the next `+` or `-` of the same level, as
+  one product: `\sum_{k=0}^{t-1} \alpha^k x + 1` is (Σ α^k x) + 1. What stands before the sign multiplies it.
 - `a/b` divides the whole product before the slash by the one factor after it, and ends the product: `a/b c` is an error.
 - A function without brackets takes one factor and ends the product: `\log x y` is an error, `\log(x)\,y` is not.
 - A script without braces is one sign: `x^12` is an error, since TeX prints x¹2. Braces never group a factor, since TeX
   prints `{a+b}c` without brackets.
 - A number follows a factor only after `\cdot`: `2\,3` is an error.
 - `\left` pairs with `\right` and `\bigl` with `\bigr`.
-- The letters f, p and q, and ε or μ with the index θ before a bracket, are functions: `\varepsilon_\theta(x_t, t)`.
-- An expectation takes square brackets: `\mathbb{E}(x)^2` is refused.
+- The letters f, p and q, ε or μ with the index θ before a bracket, and s with an index before a bracket, are functions:
+  `\varepsilon_\theta(x_t, t)`, `s_t(x)`. A d before a letter is a differential, and refused.
+- An expectation takes square brackets: `\mathbb{E}(x)^2` is refused. What it averages over is a density with all its
+  letters, `\mathbb{E}_{q(x_t \mid x_0)}`, or the letters themselves: `\mathbb{E}_q` is refused.
+- A length is printed with its square: `\|x\|^2`. A prime takes no power.
+- A brace below a product gives it a name, and ends the product.
 - `I`, the identity, stands only at the end of a normal law's variance, and means: every component alike.
+- A chain of sides runs one way: `\ge` and `\le` in one chain are refused. `\approx` always is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 from lark.exceptions import VisitError
 
-GREEK = "alpha|beta|gamma|delta|varepsilon|eta|theta|kappa|lambda|mu|nu|pi|rho|sigma|tau|omega|Delta|Sigma|Omega|infty"
-FUNCTIONS = "exp|log|ln|sin|cos|Phi"
-NAMES = {"varepsilon": "eps"}
+from .tree import (
+    FUNCTIONS,
+    GREEK,
+    NAMES,
+    Big,
+    Brace,
+    Call,
+    Derivative,
+    Divergence,
+    Draw,
+    Equation,
+    Fraction,
+    Law,
+    Mean,
+    Node,
+    Norm,
+    Number,
+    Power,
+    Product,
+    Range,
+    Root,
+    Statement,
+    Sum,
+    Symbol,
+)
 
 GRAMMAR = r"""
 start: statement (_separator statement)* (_separator | ".")?
 _separator: "," | ";" | _JOIN | "," _JOIN
-statement: side ("=" side)+ -> equation
-         | sum _SIM law     -> draw
-?side: sum | law
-law: _NORMAL _round{_law}
-_law: [sum ";"] sum "," variance
-?variance: sum | product _IDENTITY | _IDENTITY -> identity
+statement: sum (relation sum)+ -> equation
+         | sum _SIM law        -> draw
+relation: _EQUAL -> equal | _GE -> at_least | _LE -> at_most | _PROPTO -> proportional
 
 ?sum: term | "-" term -> negative | sum "+" term -> plus | sum "-" term -> minus
 ?term: product | product "/" factor -> quotient | last | product last -> times | product _CDOT last -> times
-?last: big | bare
+?last: big | bare | derivative | brace
 ?product: factor | product item -> times | product _CDOT factor -> times
-big: BIG "_" "{" symbol "=" sum "}" "^" script term
+big: BIG "_" "{" symbol _EQUAL sum "}" "^" script term
+derivative: _FRAC "{" _PARTIAL "}" "{" _PARTIAL symbol "}" term
 bare: FUNCTION ["^" script] simple -> call
-?simple: number | symbol | power | fraction | root
+?simple: number | symbol | power | fraction | root | big | _called
+brace: _UNDERBRACE "{" term "}" "_" "{" symbol "}"
 
 ?factor: number | number "^" script -> power | item
-?item: symbol | power | fraction | root | call | expectation | group | group "^" script -> power
+?item: symbol | power | fraction | root | norm | call | _called | group | group "^" script -> power
+_called: named | mean | law | divergence
 number: NUMBER
-symbol: base ["_" script]
+symbol: base ["_" script] | base "_" script PRIME -> primed | base PRIME ["_" script] -> primed_first
 ?power: base "^" script -> symbol_power | base "_" script "^" script -> index_power
       | base "^" script "_" script -> power_index | root "^" script -> power
 ?base: letter | ACCENT (letter | "{" letter "}") -> accented
 letter: LETTER | GREEK | WORD
-?script: DIGITS -> digit | letter -> symbol | "{" sum "}"
+?script: DIGITS -> digit | letter -> symbol | "{" sum "}" | "{" sum ":" sum "}" -> range
 fraction: _FRAC "{" sum "}" "{" sum "}"
 root: _SQRT ["[" sum "]"] "{" sum "}"
-call: FUNCTION ["^" script] group | NAMED ["_" script] _round{arguments} -> named | NETWORK _round{arguments} -> network
-arguments: given [_MID given]
-given: sum ("," sum)*
-expectation: _MEAN _square{sum}
+norm: _BARS sum _END_BARS "^" _TWO | _LEFT _BARS sum _RIGHT _END_BARS "^" _TWO | _BIGL _BARS sum _BIGR _END_BARS "^" _TWO
+call: FUNCTION ["^" script] group
+named: NAMED ["_" script] _round{arguments} | NETWORK _round{arguments} -> network
+     | SCORE "_" script [PRIME] _round{arguments} -> score | SCORE PRIME "_" script _round{arguments} -> score_primed
+arguments: list [_MID list]
+list: sum ("," sum)*
+mean: MEAN ["_" over] _square{_averaged}
+_averaged: sum [_MID list]
+over: letter -> one | "{" (named | symbol ("," symbol)*) "}"
+law: _NORMAL _round{_law}
+_law: [sum ";"] sum "," variance
+?variance: sum | product _IDENTITY | _IDENTITY -> identity
+divergence: _KL _round{_pair}
+_pair: (named | law) _BARS (named | law)
 
 ?group: _round{sum} | _square{sum} | _curly{sum}
 _round{x}: "(" x ")" | _LEFT "(" x _RIGHT ")" | _BIGL "(" x _BIGR ")"
@@ -71,18 +107,30 @@ _curly{x}: "\\{" x "\\}" | _LEFT "\\{" x _RIGHT "\\}" | _BIGL "\\{" x _BIGR "\\}
 
 DIGITS: /\d/
 NUMBER: /\d+(\.\d+)?/
-LETTER: /[A-EGHJ-Za-eg-or-z]/
+LETTER: /[A-EGHJ-Za-ceg-or-z]|d(?![A-Za-z])/
 GREEK: /\\(<GREEK>)(?![A-Za-z])/
 WORD: /\\(mathrm|operatorname)\{[A-Za-z]+\}/
 ACCENT: /\\(bar|tilde|hat)(?![A-Za-z])/
+PRIME: /'+/
 BIG: /\\(sum|prod)(?![A-Za-z])/
 FUNCTION: /\\(<FUNCTIONS>)(?![A-Za-z])/
 NAMED: /[fpq]/
-NETWORK.2: /\\(varepsilon|mu)_(\\theta|\{\\theta\})(?=(\\[!,]|\s)*(\\left|\\[bB]igg?l)?\s*\()/
+NETWORK.2: /\\(varepsilon|mu)_(\\theta|\{\\theta\})(?=<BRACKET>)/
+SCORE.2: /s(?='*_([^\W_]|\\[A-Za-z]+|\{[^{}]*\})'*<BRACKET>)/
+MEAN.2: /\\mathbb\{E\}|\\mathrm\{Var\}/
+_KL.2: /\\mathrm\{KL\}/
+_EQUAL: "="
+_GE: /\\geq?(?![A-Za-z])/
+_LE: /\\leq?(?![A-Za-z])/
+_PROPTO: /\\propto(?![A-Za-z])/
 _FRAC: /\\[td]?frac(?![A-Za-z])/
+_PARTIAL: /\\partial(?![A-Za-z])/
 _SQRT: /\\sqrt(?![A-Za-z])/
+_UNDERBRACE: /\\underbrace(?![A-Za-z])/
+_BARS: /\\\|(?!\s*\^)/
+_END_BARS: /\\\|(?=\s*\^)/
+_TWO: "2"
 _NORMAL: /\\mathcal\{N\}/
-_MEAN: /\\mathbb\{E\}/
 _IDENTITY: /I|\\mathbf\{I\}/
 _SIM: /\\sim(?![A-Za-z])/
 _MID: /\\mid(?![A-Za-z])/
@@ -94,137 +142,9 @@ _BIGR: /\\[bB]igg?r(?![A-Za-z])/
 _JOIN: /\\text\{\s*(with|where|and|for)\s*\}/
 SPACE: /(\s|~|\\[,;:!> ]|\\q?quad(?![A-Za-z]))+/
 %ignore SPACE
-""".replace("<GREEK>", GREEK).replace("<FUNCTIONS>", FUNCTIONS)
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number as printed."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Symbol:
-    """A letter with its accent and index: ᾱ_{t−1} is name "alpha", accent "bar", index t − 1."""
-
-    name: str
-    accent: str = ""
-    index: Node | None = None
-    position: int = field(default=0, compare=False)
-
-    @property
-    def base(self) -> str:
-        """The name in code without the index: "alpha_bar"."""
-        return f"{self.name}_{self.accent}" if self.accent else self.name
-
-    @property
-    def key(self) -> str:
-        """The name in code: "alpha_bar_t", "x_{t-1}", "eps_theta"."""
-        if self.index is None:
-            return self.base
-        index = latex(self.index).replace("\\", "").replace(" ", "")
-        return f"{self.base}_{index}" if index.isalnum() else f"{self.base}_{{{index}}}"
-
-
-@dataclass(frozen=True)
-class Sum:
-    """Terms, each with its sign +1 or −1."""
-
-    terms: tuple[tuple[int, Node], ...]
-
-
-@dataclass(frozen=True)
-class Product:
-    """Factors side by side."""
-
-    factors: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Fraction:
-    """A fraction, written with a bar or a slash."""
-
-    numerator: Node
-    denominator: Node
-
-
-@dataclass(frozen=True)
-class Power:
-    """A power."""
-
-    base: Node
-    exponent: Node
-
-
-@dataclass(frozen=True)
-class Root:
-    """A root; the degree is None for a square root."""
-
-    radicand: Node
-    degree: Node | None = None
-
-
-@dataclass(frozen=True)
-class Big:
-    """A sum ("sum") or product ("prod") over a running variable, and the product it takes."""
-
-    kind: str
-    variable: Symbol
-    lower: Node
-    upper: Node
-    body: Node
-
-
-@dataclass(frozen=True)
-class Call:
-    r"""A function at its arguments; `given` holds what stands behind `\mid`."""
-
-    name: str
-    arguments: tuple[Node, ...]
-    given: tuple[Node, ...] = ()
-    index: Node | None = None
-    position: int = field(default=0, compare=False)
-
-    @property
-    def key(self) -> str:
-        """The function's name in code: "exp", "p_t", "eps_theta"."""
-        return Symbol(self.name, "", self.index).key
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """The mean of an expression."""
-
-    body: Node
-
-
-@dataclass(frozen=True)
-class Law:
-    """A normal law's variable (None where none is printed), mean, and variance of each component."""
-
-    variable: Node | None
-    mean: Node
-    variance: Node
-
-
-@dataclass(frozen=True)
-class Equation:
-    """Sides that are printed as equal: two, or a chain of more."""
-
-    sides: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """A quantity drawn from a normal law."""
-
-    variable: Node
-    law: Law
-
-
-Node: TypeAlias = Number | Symbol | Sum | Product | Fraction | Power | Root | Big | Call | Expectation | Law
-Statement: TypeAlias = Equation | Draw
+"""
+GRAMMAR = GRAMMAR.replace("<BRACKET>", r"(\\[!,]|\s)*(\\left|\\[bB]igg?l)?\s*\(")
+GRAMMAR = GRAMMAR.replace("<GREEK>", GREEK).replace("<FUNCTIONS>", FUNCTIONS)
 
 
 class GrammarError(ValueError):
@@ -273,7 +193,7 @@ def _parser() -> Lark:
 
 @v_args(inline=True)
 class _Builder(Transformer):
-    """From Lark's tree to the dataclasses above."""
+    """From Lark's tree to the tree of `tree`."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -288,8 +208,26 @@ class _Builder(Transformer):
     def start(self, *statements: Statement) -> tuple[Statement, ...]:
         return statements
 
-    def equation(self, *sides: Node) -> Equation:
-        return Equation(sides)
+    def equation(self, *parts: Any) -> Equation:
+        sides, relations = parts[::2], parts[1::2]
+        kinds = {relation for relation in relations if relation != "="}
+        if len(kinds) > 1:
+            raise GrammarError(
+                f"a chain must run one way, but this one has {' and '.join(sorted(kinds))}", self.text, 0
+            )
+        return Equation(sides, relations if kinds else ())
+
+    def equal(self) -> str:
+        return "="
+
+    def at_least(self) -> str:
+        return r"\ge"
+
+    def at_most(self) -> str:
+        return r"\le"
+
+    def proportional(self) -> str:
+        return r"\propto"
 
     def draw(self, variable: Node, law: Law) -> Draw:
         return Draw(variable, law)
@@ -299,6 +237,9 @@ class _Builder(Transformer):
 
     def identity(self) -> Number:
         return Number("1")
+
+    def divergence(self, first: Call | Law, second: Call | Law) -> Divergence:
+        return Divergence(first, second)
 
     def negative(self, term: Node) -> Sum:
         return Sum(((-1, term),))
@@ -333,13 +274,25 @@ class _Builder(Transformer):
     def root(self, degree: Node | None, radicand: Node) -> Root:
         return Root(radicand, degree)
 
+    def norm(self, vector: Node) -> Norm:
+        return Norm(vector)
+
     def big(self, kind: Token, variable: Symbol, lower: Node, upper: Node, body: Node) -> Big:
         return Big(kind[1:], variable, lower, upper, body)
+
+    def derivative(self, variable: Symbol, body: Node) -> Derivative:
+        return Derivative(variable, body)
+
+    def brace(self, body: Node, name: Symbol) -> Brace:
+        return Brace(body, name)
 
     def number(self, text: Token) -> Number:
         return Number(str(text))
 
     digit = number
+
+    def range(self, lower: Node, upper: Node) -> Range:
+        return Range(lower, upper)
 
     def letter(self, token: Token) -> Symbol:
         name = token.split("{")[1][:-1] if "{" in token else token.lstrip("\\")
@@ -351,6 +304,14 @@ class _Builder(Transformer):
     def symbol(self, base: Symbol, index: Node | None = None) -> Symbol:
         return Symbol(base.name, base.accent, index, base.position)
 
+    def primed(self, base: Symbol, index: Node | None, prime: Token) -> Symbol:
+        if base.accent:
+            raise GrammarError("a letter has one accent", self.text, prime.start_pos or 0)
+        return Symbol(base.name, str(prime), index, base.position)
+
+    def primed_first(self, base: Symbol, prime: Token, index: Node | None) -> Symbol:
+        return self.primed(base, index, prime)
+
     def call(self, name: Token, power: Node | None, argument: Node) -> Node:
         call = Call(name[1:], (argument,), position=name.start_pos or 0)
         if power is None:
@@ -360,92 +321,31 @@ class _Builder(Transformer):
         return Power(call, power)
 
     def named(self, name: Token, index: Node | None, arguments: tuple[tuple[Node, ...], tuple[Node, ...]]) -> Call:
-        return Call(str(name), arguments[0], arguments[1], index, name.start_pos or 0)
+        return Call(str(name), *arguments, index, position=name.start_pos or 0)
 
     def network(self, name: Token, arguments: tuple[tuple[Node, ...], tuple[Node, ...]]) -> Call:
         letter = name.split("_")[0][1:]
-        return Call(NAMES.get(letter, letter), arguments[0], arguments[1], Symbol("theta"), name.start_pos or 0)
+        return Call(NAMES.get(letter, letter), *arguments, Symbol("theta"), position=name.start_pos or 0)
+
+    def score(
+        self, name: Token, index: Node, prime: Token | None, arguments: tuple[tuple[Node, ...], tuple[Node, ...]]
+    ) -> Call:
+        return Call("s", *arguments, index, str(prime or ""), name.start_pos or 0)
+
+    def score_primed(self, name: Token, prime: Token, index: Node, arguments: Any) -> Call:
+        return self.score(name, index, prime, arguments)
 
     def arguments(self, free: tuple[Node, ...], given: tuple[Node, ...] | None) -> Any:
         return free, given or ()
 
-    def given(self, *values: Node) -> tuple[Node, ...]:
+    def list(self, *values: Node) -> tuple[Node, ...]:
         return values
 
-    def expectation(self, body: Node) -> Expectation:
-        return Expectation(body)
+    over = one = list
+
+    def mean(self, kind: Token, over: tuple[Node, ...] | None, body: Node, given: tuple[Node, ...] | None) -> Mean:
+        return Mean("E" if "E" in kind else "Var", body, given or (), over or ())
 
 
 def _terms(node: Node) -> tuple[tuple[int, Node], ...]:
     return node.terms if isinstance(node, Sum) else ((1, node),)
-
-
-def latex(node: Node | Statement) -> str:
-    """The tree in LaTeX again, with the brackets it needs; `parse` reads it back to the same tree."""
-    match node:
-        case Equation(sides):
-            return " = ".join(latex(side) for side in sides)
-        case Draw(variable, law):
-            return rf"{latex(variable)} \sim {latex(law)}"
-        case Law(variable, mean, variance):
-            of = f"{latex(variable)}; " if variable is not None else ""
-            return rf"\mathcal{{N}}({of}{latex(mean)}, {latex(variance)})"
-        case Number(text):
-            return text
-        case Symbol(name, accent, index):
-            letter = _letter(name)
-            letter = rf"\{accent}{{{letter}}}" if accent else letter
-            return letter if index is None else f"{letter}_{_script(index)}"
-        case Sum(terms):
-            first = latex(terms[0][1]) if _is_term(terms[0][1]) else _brackets(terms[0][1])
-            text = f"-{first}" if terms[0][0] < 0 else first
-            for sign, term in terms[1:]:
-                text += f" {'-' if sign < 0 else '+'} {latex(term) if _is_term(term) else _brackets(term)}"
-            return text
-        case Product(factors):
-            text = ""
-            for place, factor in enumerate(factors):
-                last = place == len(factors) - 1
-                bare = not isinstance(factor, Sum | Product) and (last or not isinstance(factor, Big))
-                number = isinstance(factor, Number) or (isinstance(factor, Power) and isinstance(factor.base, Number))
-                text += (r" \cdot " if number and place else r"\," if place else "") + (
-                    latex(factor) if bare else _brackets(factor)
-                )
-            return text
-        case Fraction(numerator, denominator):
-            return rf"\frac{{{latex(numerator)}}}{{{latex(denominator)}}}"
-        case Power(base, exponent):
-            plain = isinstance(base, Number | Symbol | Root)
-            return f"{latex(base) if plain else _brackets(base)}^{_script(exponent)}"
-        case Root(radicand, degree):
-            return rf"\sqrt{f'[{latex(degree)}]' if degree is not None else ''}{{{latex(radicand)}}}"
-        case Big(kind, variable, lower, upper, body):
-            inner = latex(body) if _is_term(body) else _brackets(body)
-            return rf"\{kind}_{{{latex(variable)}={latex(lower)}}}^{{{latex(upper)}}} {inner}"
-        case Call(name, arguments, given, index):
-            letter = rf"\{name}" if name in FUNCTIONS.split("|") else _letter(name)
-            letter = letter if index is None else f"{letter}_{_script(index)}"
-            inner = ", ".join(map(latex, arguments)) + (r" \mid " + ", ".join(map(latex, given)) if given else "")
-            return rf"{letter}\left({inner}\right)"
-        case Expectation(body):
-            return rf"\mathbb{{E}}\left[{latex(body)}\right]"
-
-
-def _letter(name: str) -> str:
-    name = {short: long for long, short in NAMES.items()}.get(name, name)
-    if len(name) == 1:
-        return name
-    return rf"\{name}" if name in GREEK.split("|") else rf"\mathrm{{{name}}}"
-
-
-def _script(node: Node) -> str:
-    text = latex(node)
-    return text if len(text) == 1 else f"{{{text}}}"
-
-
-def _brackets(node: Node) -> str:
-    return rf"\left({latex(node)}\right)"
-
-
-def _is_term(node: Node) -> bool:
-    return not isinstance(node, Sum)

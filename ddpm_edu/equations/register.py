@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from . import book
-from .evaluate import Moments, World, defines, evaluate
-from .grammar import Call, Draw, Equation, Law, Node, Statement, Symbol, expression, latex, parse
+from .evaluate import Moments, World, defines, evaluate, moments
+from .grammar import expression, parse
+from .tree import Call, Draw, Equation, Law, Node, Statement, Symbol, latex
 
 CHAPTERS = (
     "why_diffusion",
@@ -55,10 +56,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Case:
-    """One random instance: what the letters stand for, and the value that the package gives to the left side."""
+    """One random instance of an equation.
+
+    world: what the letters stand for. truths: the value that the package gives to the left side, worked out in one way
+    or in several; empty: the value that the world itself gives to it, which is brute force where it has joint laws.
+    tight: whether a printed inequality is an equality in this instance.
+    """
 
     world: World
-    truths: Sequence[Any]
+    truths: Sequence[Any] = ()
+    tight: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,23 +88,36 @@ class ParsedCheck:
     def residual(self, text: str) -> float:
         """The largest relative error of any side of the equation `text`; a trial above the tolerance is the last.
 
-        Raises ValueError if the text is not in the notation, or does not say what the check is about.
+        Raises ValueError if the text is not in the notation, or does not say what the check is about, or is an
+        inequality that no trial attains.
         """
         statements = parse(text)
         claim = self._claim(statements)
-        worst = 0.0
+        worst, attained = 0.0, False
         for trial in range(self.trials):
             case = self.case(np.random.default_rng([zlib.crc32(self.label.encode()), trial]))
+            attained = attained or case.tight
             world = _define(statements, case.world)
-            blind = replace(world, hidden=world.hidden | _names(claim))
             for statement in statements:
-                if statement is claim:
-                    worst = max(worst, _claimed(claim, case.truths, blind, bool(self.subjects)))
-                else:
-                    worst = max(worst, _also_said(statement, world))
+                error = self._claimed(claim, case, world) if statement is claim else _also_said(statement, world)
+                worst = max(worst, error)
             if worst > self.tolerance:
-                break
+                return worst
+        if _is_bound(claim) and not attained:
+            raise ValueError(f"{latex(claim)} must be an equality in some trial, or half of it is not checked")
         return worst
+
+    def _claimed(self, claim: Statement, case: Case, world: World) -> float:
+        blind = replace(world, hidden=world.hidden | _told(claim)) if self.subjects else world
+        if isinstance(claim, Draw):
+            return max(distance(moments(claim.law, blind), truth) for truth in case.truths)
+        first = claim.sides[0]
+        for side in claim.sides[1:]:
+            if isinstance(side, Law) and not (isinstance(first, Call) and side.variable == first.arguments[0]):
+                raise ValueError(f"the law must be of {latex(first)}'s variable, but it was {latex(side)}")
+        truths = case.truths or [evaluate(first, world)]
+        steps = claim.steps if self.subjects else [("=", first), *claim.steps]
+        return max(_chain(truth, steps, blind, case.tight) for truth in truths)
 
     def _claim(self, statements: Sequence[Statement]) -> Statement:
         if not self.subjects:
@@ -241,9 +261,45 @@ def distance(value: Any, truth: Any) -> float:
     return result if math.isfinite(result) else math.inf
 
 
-def _names(claim: Statement) -> frozenset[str]:
+def excess(smaller: Any, greater: Any) -> float:
+    """By how much what should be the smaller is greater anywhere, relative to the largest entry of the greater."""
+    gap = np.max(np.asarray(smaller, dtype=float) - np.asarray(greater, dtype=float))
+    result = max(0.0, float(gap)) / float(np.max(np.abs(greater)))
+    return result if math.isfinite(result) and math.isfinite(float(gap)) else math.inf
+
+
+def unevenness(value: Any, other: Any) -> float:
+    """How far the ratio of two arrays is from being the same in all entries, of which there must be several."""
+    ratio = np.asarray(value, dtype=float) / np.asarray(other, dtype=float)
+    if ratio.size < 3:
+        raise ValueError("a proportion must be tried at three places at least")
+    return distance(ratio, ratio.flat[0])
+
+
+def _told(claim: Statement) -> frozenset[str | Node]:
+    """What a claim tells, and may therefore not use."""
     first = claim.sides[0] if isinstance(claim, Equation) else claim.variable
-    return frozenset({first.key}) if isinstance(first, Symbol | Call) else frozenset()
+    return frozenset({first.key}) if isinstance(first, Symbol) else frozenset({first})
+
+
+def _is_bound(claim: Statement) -> bool:
+    return isinstance(claim, Equation) and any(relation in {r"\ge", r"\le"} for relation in claim.relations)
+
+
+def _chain(value: Any, steps: Sequence[tuple[str, Node]], world: World, tight: bool = False) -> float:
+    """The largest error of sides that follow a first one of the given value, each compared with the one before."""
+    worst = 0.0
+    for relation, side in steps:
+        after = _worth(side, value, world)
+        if relation == "=" or (tight and relation != r"\propto"):
+            worst = max(worst, distance(after, value))
+            continue
+        if relation == r"\propto":
+            worst = max(worst, unevenness(after, value))
+        else:
+            worst = max(worst, excess(after, value) if relation == r"\ge" else excess(value, after))
+        value = after
+    return worst
 
 
 def _define(statements: Sequence[Statement], world: World) -> World:
@@ -256,16 +312,9 @@ def _define(statements: Sequence[Statement], world: World) -> World:
     return world
 
 
-def _claimed(claim: Statement, truths: Sequence[Any], world: World, named: bool) -> float:
-    if isinstance(claim, Draw):
-        sides: Sequence[Node] = (claim.law,)
-    else:
-        sides = claim.sides[1:] if named else claim.sides
-        first = claim.sides[0]
-        for side in sides:
-            if isinstance(side, Law) and not (isinstance(first, Call) and side.variable == first.arguments[0]):
-                raise ValueError(f"the law must be of {latex(first)}'s variable, but it was {latex(side)}")
-    return max(distance(evaluate(side, world), truth) for side in sides for truth in truths)
+def _worth(side: Node, other: Any, world: World) -> Any:
+    """The value of a side that is compared with another: of a normal law, its moments or its density, as the other is."""
+    return moments(side, world) if isinstance(side, Law) and isinstance(other, Moments) else evaluate(side, world)
 
 
 def _also_said(statement: Statement, world: World) -> float:
@@ -273,9 +322,10 @@ def _also_said(statement: Statement, world: World) -> float:
         variable = statement.variable
         if not isinstance(variable, Symbol) or variable.key not in world.laws:
             raise ValueError(f"{latex(variable)} has no law here")
-        return distance(evaluate(statement.law, world), Moments(*world.laws[variable.key]))
+        return distance(moments(statement.law, world), Moments(*world.laws[variable.key]))
     first = statement.sides[0]
     if isinstance(first, Call) and first.name == "f":
         return 0.0  # a definition, which the claim uses
-    values = [evaluate(side, world) for side in statement.sides]
-    return max(distance(value, values[0]) for value in values[1:])
+    if _is_bound(statement):
+        raise ValueError(f"{latex(statement)} must be the check's claim, since it is an inequality")
+    return _chain(evaluate(first, world), statement.steps, world)

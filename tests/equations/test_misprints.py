@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from misprints import misprints
 
 from ddpm_edu.equations import GrammarError, book, parse, register
+from ddpm_edu.equations.misprints import misprints
 from ddpm_edu.equations.register import FunctionCheck, ParsedCheck
 
 MATCHED = register.matched()

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from ddpm_edu.equations.grammar import (
+from .grammar import parse
+from .tree import (
     Big,
     Call,
-    Draw,
+    Divergence,
     Equation,
     Fraction,
     Law,
@@ -20,17 +21,19 @@ from ddpm_edu.equations.grammar import (
     Sum,
     Symbol,
     latex,
-    parse,
 )
 
 
 class Misprint(NamedTuple):
+    """One misprint: what was done, and the equation with it."""
+
     what: str
     text: str
 
 
 T = Symbol("t")
 BEFORE = Sum(((1, T), (-1, Number("1"))))
+TURNED = {r"\ge": r"\le", r"\le": r"\ge"}
 OTHER = {"alpha": "beta", "beta": "alpha", "sin": "cos", "cos": "sin", "exp": "log", "log": "exp"}
 ACCENTED = {"alpha": "bar", "beta": "tilde"}
 
@@ -59,8 +62,7 @@ def _anywhere(node: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
             for what, changed in _anywhere(part, inside):
                 yield what, (*node[:place], changed, *node[place + 1 :])
         return
-    if isinstance(node, Equation | Draw | Law | Big | Call | Sum | Product | Fraction | Power | Root | Symbol | Number):
-        yield from _here(node, inside)
+    yield from _here(node, inside)
     if hasattr(node, "__dataclass_fields__"):
         for field in fields(node):
             if isinstance(node, Big) and field.name == "variable":
@@ -72,11 +74,14 @@ def _anywhere(node: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
 
 def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
     match node:
-        case Equation(sides):
+        case Equation(sides, relations):
             for place in range(1, len(sides)):
                 if not isinstance(sides[place], Law):
                     doubled = Product((Number("2"), sides[place]))
-                    yield "a factor 2", Equation((*sides[:place], doubled, *sides[place + 1 :]))
+                    yield "a factor 2", replace(node, sides=(*sides[:place], doubled, *sides[place + 1 :]))
+            if any(relation in TURNED for relation in relations):
+                turned = tuple(TURNED.get(relation, relation) for relation in relations)
+                yield "an inequality turned round", replace(node, relations=turned)
         case Root(radicand, None):
             yield "a root dropped", radicand
             if isinstance(radicand, Sum):
@@ -103,23 +108,23 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
                 yield "an index dropped", replace(node, index=None)
         case Sum(terms) if inside != "index":
             for place, (sign, term) in enumerate(terms):
-                rest = (*terms[:place], *terms[place + 1 :])
+                others = (*terms[:place], *terms[place + 1 :])
                 yield "a sign", Sum((*terms[:place], (-sign, term), *terms[place + 1 :]))
-                if rest:
-                    yield "a term dropped", Sum(rest) if rest[0][0] < 0 or len(rest) > 1 else rest[0][1]
+                if others:
+                    yield "a term dropped", Sum(others) if others[0][0] < 0 or len(others) > 1 else others[0][1]
                 doubled = Product((Number("2"), term))
                 yield "a factor 2", Sum((*terms[:place], (sign, doubled), *terms[place + 1 :]))
         case Product(factors):
             for place in range(len(factors)):
-                rest = (*factors[:place], *factors[place + 1 :])
-                yield "a factor dropped", Product(rest) if len(rest) > 1 else rest[0]
+                left = (*factors[:place], *factors[place + 1 :])
+                yield "a factor dropped", Product(left) if len(left) > 1 else left[0]
             for place, factor in enumerate(factors):
                 if isinstance(factor, Sum):
-                    (sign, first), *others = factor.terms
+                    (sign, first), *inner = factor.terms
                     last = factors[place + 1 :]
                     front = Product((*factors[:place], first)) if place else first
-                    (end_sign, end), middle = others[-1] if others else (1, first), others[:-1]
-                    if others:
+                    (end_sign, end), middle = inner[-1] if inner else (1, first), inner[:-1]
+                    if inner:
                         back = Product((end, *last)) if last else end
                         yield "brackets dropped", Sum(((sign, front), *middle, (end_sign, back)))
         case Fraction(numerator, denominator):
@@ -130,9 +135,13 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
             yield "an exponent dropped", base
             yield "an exponent doubled", Power(base, Product((Number("2"), exponent)))
             yield "an exponent raised by one", Power(base, Sum(((1, exponent), (1, Number("1")))))
-        case Call(name, _, _):
+        case Call(name, _, given):
             if name in OTHER:
                 yield "another function", replace(node, name=OTHER[name])
+            for place in range(len(given)):
+                yield "a condition dropped", replace(node, given=(*given[:place], *given[place + 1 :]))
+        case Divergence(first, second):
+            yield "two laws swapped", Divergence(second, first)
         case Big(kind, _, lower, upper, _):
             yield (
                 "a sum for a product, or the other way round",
