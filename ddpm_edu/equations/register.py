@@ -30,8 +30,10 @@ CHAPTERS = (
     "closed_form",
     "reverse_process",
     "posterior",
+    "variational_bound",
+    "simple_loss",
+    "ddpm_in_one_dimension",
     "unet",
-    "training",
     "sampling",
 )
 KINDS = ("parsed", "algebra", "mpmath", "quadrature", "monte carlo")
