@@ -162,7 +162,7 @@ def _big(node: Big, world: World) -> Any:
         inner = replace(world, values={**world.values, node.variable.key: float(index)})
         term = _value(node.body, inner)
         before, result = result, result + term if node.kind == "sum" else result * term
-        if endless and index > lower and np.all(result == before):
+        if endless and index > lower and np.all(result == before) and np.all(np.isfinite(result)):
             return result
     if endless:
         raise ValueError(f"{latex(node)} does not settle")

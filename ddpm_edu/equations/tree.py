@@ -291,7 +291,11 @@ def latex(node: Node | Range | Statement) -> str:
 
 def _codes(nodes: tuple[Node, ...]) -> str:
     return ",".join(
-        node.key if isinstance(node, Symbol) else node.spelling if isinstance(node, Call) else latex(node)
+        node.key
+        if isinstance(node, Symbol)
+        else node.spelling
+        if isinstance(node, Call)
+        else latex(node).replace(" ", "")
         for node in nodes
     )
 

@@ -15,17 +15,41 @@ from hypothesis import strategies as st
 from ddpm_edu.equations import grammar
 from ddpm_edu.equations.evaluate import Moments, UnknownName, World, evaluate, moments
 from ddpm_edu.equations.grammar import GrammarError, expression, parse
-from ddpm_edu.equations.tree import Call, Draw, Equation, Law, Number, Symbol, latex
+from ddpm_edu.equations.tree import Call, Draw, Equation, Law, Mean, Number, Symbol, latex
 
-VALUES = {"a": 2.0, "b": 3.0, "c": 5.0, "x": 0.7, "alpha": 0.9, "beta": 0.2, "t": 3.0, "s": 0.25, "T": 4.0}
+VALUES = {
+    "a": 2.0,
+    "b": 3.0,
+    "c": 5.0,
+    "d": 6.0,
+    "x": 0.7,
+    "x'": 9.0,
+    "y": np.array([1.0, 2.0, 3.0]),
+    "alpha": 0.9,
+    "beta": 0.2,
+    "t": 3.0,
+    "s": 0.25,
+    "T": 4.0,
+    "s_t": 7.0,
+    "s_t'": 8.0,
+}
 SEQUENCES = {
     "alpha": [1.0, 0.9, 0.8, 0.7, 0.6],
     "beta": [0.0, 0.1, 0.2, 0.3, 0.4],
     "alpha_bar": [1.0, 0.9, 0.72, 0.504, 0.3024],
     "beta_tilde": [0.0, 0.0, 0.05, 0.07, 0.09],
     "x": [1.5, 2.5, 3.5, 4.5, 5.5],
+    "s''": [4.0, 5.0, 6.0],
 }
-WORLD = World(VALUES, SEQUENCES, {"eps_theta": lambda x, t: x + 10 * t, "f": lambda t: t**2, "p_t": lambda x: -x})
+FUNCTIONS = {
+    "eps_theta": lambda x, t: x + 10 * t,
+    "f": lambda t: t**2,
+    "p_t": lambda x: -x,
+    "q(x_t|a,b)": lambda x, a, b: 100 * x + 10 * a + b,
+    "s_t": lambda x: 1 + x,
+    "s_t'": lambda x: 3 * x,
+}
+WORLD = World(VALUES, SEQUENCES, FUNCTIONS)
 
 
 def value(text: str) -> float:
@@ -99,6 +123,7 @@ def value(text: str) -> float:
         ("p_t(x)", -0.7),
         (r"\varepsilon_\theta(x_t, t)", 34.5),
         (r"a\,\varepsilon_{\theta}\left(x_t, t\right) + 1", 70),
+        (r"q(x_t \mid a, b)", 473),
         # what sums and products take
         (r"\sum_{k=0}^{t-1} a^k", 7),
         (r"\sum_{k=0}^{t-1} a^k + 1", 8),
@@ -114,6 +139,46 @@ def value(text: str) -> float:
         (r"\sum_{k=1}^{2} \sum_{s=1}^{2} k s", 9),
         (r"\sum_{k=1}^{2} \prod_{s=1}^{k} a s", 10),
         (r"\sum_{k=1}^{t} \frac{x_k}{b}", 10.5 / 3),
+        (r"\sum_{k=0}^{\infty} b s^k", 4),
+        (r"1 + \sum_{k=1}^{\infty} s^k - 1", 1 / 3),
+        (r"\prod_{k=1}^{\infty} (1 + s^k)", 1.3559096738634793),
+        # functions of one factor, without brackets
+        (r"\log f(b) + 1", 1 + math.log(9)),
+        (r"2 \log f(b)", 2 * math.log(9)),
+        (r"\log\prod_{k=1}^{t} \alpha_k - 1", math.log(0.504) - 1),
+        (r"\log\sum_{k=1}^{t} k b + 1", math.log(18) + 1),
+        (r"\log\mathcal{N}(x; 0, 1)", -0.245 - math.log(2 * math.pi) / 2),
+        # densities, lengths, divergences
+        (r"\mathcal{N}(x; a, b)", math.exp(-(1.3**2) / 6) / math.sqrt(6 * math.pi)),
+        (r"c\,\mathcal{N}(x; a, b)\,\mathcal{N}(a; x, b I)", 5 * math.exp(-(1.3**2) / 3) / (6 * math.pi)),
+        (r"\frac{\mathcal{N}(a; b, c)}{\mathcal{N}(b; a, c)}", 1),
+        (r"\|a - b\|^2", 1),
+        (r"\frac{1}{2}\|a - c\|^2 b", 13.5),
+        (r"\left\|a - c\right\|^2 - \|a\|^2", 5),
+        (r"\bigl\|a + \|c\|^2\bigr\|^2", 27**2),
+        (r"\|y\|^2", 14),
+        (r"\mathrm{KL}(\mathcal{N}(a, b) \,\|\, \mathcal{N}(x, c))", (math.log(5 / 3) + (3 + 1.69) / 5 - 1) / 2),
+        (r"\mathrm{KL}\bigl(\mathcal{N}(x; a, b) \| \mathcal{N}(x; a, b)\bigr)", 0),
+        # scores, primes and derivatives
+        ("s_t", 7),
+        ("s_t'", 8),
+        ("s'_t", 8),
+        ("s_{t-1}''", 6),
+        ("(s_t')^2", 64),
+        ("2 s_t' s_t", 112),
+        ("s_t(x)", 1.7),
+        ("b s_t'(x)", 6.3),
+        ("s'_{t}\\left(x\\right)", 2.1),
+        ("x'", 9),
+        (r"\frac{\partial}{\partial x} x^3", 3 * 0.49),
+        (r"\frac{\partial}{\partial x} x^2 a + x", 2.8 + 0.7),
+        (r"b \frac{\partial}{\partial x_t} \log x_t", 3 / 4.5),
+        # a name below a brace
+        (r"1 + \underbrace{a b}_{d}", 7),
+        (r"\underbrace{\sum_{k=1}^{3} k}_{d} + 1", 7),
+        (r"a\,\underbrace{b a}_{d}", 12),
+        # constants
+        (r"\pi e", math.pi * math.e),
     ],
 )
 def test_reads_as_a_reader_does(text: str, expected: float) -> None:
@@ -163,6 +228,49 @@ def test_reads_as_a_reader_does(text: str, expected: float) -> None:
         (r"a \times b", 2),
         (r"a \pm b", 2),
         ("a & b", 2),
+        # what is new may be misread just as well
+        (r"\log q(x) p(x)", 10),
+        (r"\log\prod_{k=1}^{2} k\,\log a b", 30),
+        (r"\mathbb{E}_q[x]", 11),
+        (r"\mathbb{E}_{q}[x]", 13),
+        (r"\mathbb{E}_{x + y}[x]", 14),
+        (r"\mathbb{E}_{q(x)}(x)", 17),
+        (r"\mathrm{Var}(x)", 12),
+        (r"\mathbb{E}[x | a]", 13),
+        (r"\mathrm{KL}(p \| q)", 14),
+        (r"\mathrm{KL}(a \| b)", 12),
+        (r"\mathrm{KL}(q(x) \| p(x) a)", 25),
+        (r"\mathrm{KL}(q(x), p(x))", 16),
+        (r"\mathrm{KL}_t", 11),
+        (r"\|a\|", 6),
+        (r"\|a\|^3", 6),
+        (r"\|a", 4),
+        (r"a\|^2", 1),
+        (r"\left\|a\|^2", 8),
+        (r"\|a\|^25", 7),
+        ("x_t'^2", 4),
+        ("x'^2", 2),
+        (r"\bar{x}'", 7),
+        ("x_{1:}", 5),
+        ("x_{1:2:3}", 6),
+        ("x_{:2}", 3),
+        ("2:3", 1),
+        ("dx", 0),
+        (r"x\,dt", 3),
+        (r"\frac{\partial x}{\partial a}", 15),
+        (r"\frac{\partial}{\partial 2} x", 25),
+        (r"\frac{\partial}{\partial x}", 28),
+        (r"\frac{d}{dx} x", 9),
+        (r"\partial x", 0),
+        (r"\underbrace{a + b}_{c}", 14),
+        (r"\underbrace{a}", 15),
+        (r"\underbrace{a}_c", 15),
+        (r"\underbrace{a}_{c} b", 19),
+        (r"\underbrace{a}_{b + c}", 18),
+        (r"\nabla x", 0),
+        (r"a \approx b", 2),
+        (r"a \gets b", 2),
+        (r"\mathcal{N}(x; a)", 16),
     ],
 )
 def test_refuses_what_it_does_not_know_and_says_where(text: str, position: int) -> None:
@@ -212,6 +320,74 @@ def test_conditional_law() -> None:
         evaluate(left, WORLD)
 
 
+def test_chains_of_relations() -> None:
+    (chain,) = parse(r"a = b \ge c = d")
+    assert isinstance(chain, Equation)
+    assert chain.relations == ("=", r"\ge", "=")
+    assert [relation for relation, _ in chain.steps] == ["=", r"\ge", "="]
+    assert latex(chain) == r"a = b \ge c = d"
+    (plain,) = parse("a = b = c")
+    assert isinstance(plain, Equation)
+    assert plain.relations == ()
+    assert plain.steps == [("=", Symbol("b")), ("=", Symbol("c"))]
+    assert parse(r"a \geq b") == parse(r"a \ge b")
+    assert parse(r"a \leq b") == parse(r"a \le b") != parse(r"a \ge b")
+    assert parse(r"a \propto b") != parse("a = b")
+    for mixed in (r"a \ge b \le c", r"a \propto b \ge c", r"a \le b = c \propto d"):
+        with pytest.raises(GrammarError, match="must run one way"):
+            parse(mixed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"q(x_{1:T} \mid x_0)",
+        r"\mathbb{E}_{q(x_t \mid x_0)}[x_t]",
+        r"\mathbb{E}_{x_0, \varepsilon}\left[\|\varepsilon\|^2\right]",
+        r"\mathbb{E}_\varepsilon[x]^2",
+        r"\mathrm{Var}[x_{t-1} \mid x_t, x_0]",
+        r"\mathrm{KL}(q(x_t \mid x_0) \,\|\, p_\theta(x_t))",
+        r"\mathrm{KL}(\mathcal{N}(a, b) \| q(x))",
+        r"\frac{\partial}{\partial x_t} \log q(x_t)",
+        r"\frac{\partial}{\partial x} (a + x)",
+        r"b\,(\frac{\partial}{\partial x} x)\,c",
+        r"\underbrace{\mathcal{N}(x; a, b)}_{L_{t-1}}",
+        r"(\underbrace{a b}_{c})\,a",
+        r"s_{t-1}'(x) + s_t'' + (s_t')^2 + x'",
+        r"\|\frac{\|a\|^2}{b}\|^2",
+        r"\log(\mathcal{N}(x; a, b))",
+    ],
+)
+def test_what_is_new_prints_and_reads_again(text: str) -> None:
+    node = expression(text.removesuffix("^2") if text.endswith("]^2") else text)
+    assert expression(latex(node)) == node
+
+
+def test_names_in_code() -> None:
+    keys = {
+        r"\bar\alpha_{t-1}": "alpha_bar_{t-1}",
+        "s_t'": "s_t'",
+        "s''_{t-1}": "s_{t-1}''",
+        "x'": "x'",
+        "x_{1:T}": "x_{1:T}",
+        r"\varepsilon": "eps",
+    }
+    for text, key in keys.items():
+        symbol = expression(text)
+        assert isinstance(symbol, Symbol)
+        assert symbol.key == key
+    call = expression(r"p_\theta(x_{t-1}, a + b \mid x_t, \varepsilon)")
+    assert isinstance(call, Call)
+    assert (call.key, call.spelling) == ("p_theta", "p_theta(x_{t-1},a+b|x_t,eps)")
+    assert expression("s_t'(x)") == Call("s", (Symbol("x"),), (), Symbol("t"), "'")
+    mean = expression(r"\mathbb{E}_{x_0, \varepsilon}[x]")
+    assert isinstance(mean, Mean)
+    assert (mean.kind, mean.key) == ("E", "x_0,eps")
+    mean = expression(r"\mathrm{Var}_{q(x_t \mid x_0)}[x]")
+    assert isinstance(mean, Mean)
+    assert (mean.kind, mean.key) == ("Var", "q(x_t|x_0)")
+
+
 def test_expectation_needs_weights() -> None:
     node = expression(r"\mathbb{E}\left[x_t^2\right]")
     world = World({"x_t": np.array([1.0, 2.0, 4.0])}, weights=np.array([0.5, 0.25, 0.25]))
@@ -220,10 +396,33 @@ def test_expectation_needs_weights() -> None:
         evaluate(node, WORLD)
 
 
+def test_expectations_say_what_they_are_over() -> None:
+    world = World(
+        {"x_t": np.array([1.0, 2.0, 4.0]), "eps": np.array([[1.0, 2.0], [3.0, 0.0], [0.0, 1.0]])},
+        weights=np.array([0.5, 0.25, 0.25]),
+        averages={"q(x_t|x_0)": np.array([0.2, 0.2, 0.6]), "eps": np.array([0.0, 0.5, 0.5])},
+    )
+    expected = {
+        r"\mathbb{E}[x_t]": 2,
+        r"\mathrm{Var}[x_t]": 1.5,
+        r"\mathbb{E}_{q(x_t \mid x_0)}[x_t]": 3,
+        r"\mathrm{Var}_{q(x_t \mid x_0)}[x_t]": 1.6,
+        r"\mathbb{E}_\varepsilon\left[\|\varepsilon\|^2\right]": 5,
+        r"\mathbb{E}\left[\|\varepsilon\|^2\right] + 1": 6,
+    }
+    for text, number in expected.items():
+        assert evaluate(expression(text), world) == pytest.approx(number)
+    for text in (r"\mathbb{E}_{x_t}[x_t]", r"\mathbb{E}_{q(x_t)}[x_t]", r"\mathbb{E}[x_t \mid x_0]"):
+        with pytest.raises(UnknownName):
+            evaluate(expression(text), world)
+    with pytest.raises(ValueError, match="twice"):
+        evaluate(expression(r"\mathbb{E}_\varepsilon[x_t \mid x_0]"), world)
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("y", UnknownName),
+        ("z", UnknownName),
         (r"\mu_t", UnknownName),
         (r"\hat{x}_t", UnknownName),
         ("f_t(x)", UnknownName),
@@ -233,6 +432,21 @@ def test_expectation_needs_weights() -> None:
         ("x_{T+1}", IndexError),
         ("x_s", ValueError),
         (r"\sum_{k=0}^{s} k", ValueError),
+        (r"\sum_{k=0}^{\infty} \frac{1}{k + 1}", ValueError),
+        (r"\prod_{k=1}^{\infty} a", ValueError),
+        ("x_{0:T}", ValueError),
+        ("s_a", UnknownName),
+        ("s_t''", IndexError),
+        ("s_T(x)", UnknownName),
+        (r"q(x_t \mid b, a)", UnknownName),
+        (r"q(x_t)", UnknownName),
+        (r"\mathcal{N}(a, b)", ValueError),
+        (r"\mathrm{KL}(\mathcal{N}(a; a, b) \| \mathcal{N}(x; a, b))", ValueError),
+        (r"\mathrm{KL}(\mathcal{N}(a, b) \| p_t(x))", UnknownName),
+        (r"\mathrm{KL}(p_t(x) \| p_t(x))", UnknownName),
+        (r"\underbrace{a b}_{c}", ValueError),
+        (r"\underbrace{a b}_{z}", UnknownName),
+        (r"\frac{\partial}{\partial z} x", UnknownName),
     ],
 )
 def test_evaluation_refuses(text: str, error: type[Exception]) -> None:
@@ -243,6 +457,10 @@ def test_evaluation_refuses(text: str, error: type[Exception]) -> None:
 def test_hidden_names_have_no_value() -> None:
     with pytest.raises(UnknownName):
         evaluate(expression("x_t + 1"), World(VALUES, SEQUENCES, hidden=frozenset({"x_t"})))
+    blind = World(VALUES, SEQUENCES, hidden=frozenset({expression(r"\log a")}))
+    assert evaluate(expression(r"\log b"), blind) == pytest.approx(math.log(3))
+    with pytest.raises(UnknownName, match="is what the equation is to tell"):
+        evaluate(expression(r"1 + b \log a"), blind)
 
 
 def test_a_root_of_a_negative_number_is_no_number() -> None:

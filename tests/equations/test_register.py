@@ -143,6 +143,52 @@ def test_report_says_what_failed(
     assert record["passed"] is False
 
 
+def outcome(text: str, *subjects: str, truths: tuple[float, ...] = (), tight: bool = False) -> str:
+    """ "passes", "fails", or why the check of `text` refuses it; a and b are numbers with a > b, x is several."""
+
+    def case(rng: np.random.Generator) -> Case:
+        b = rng.uniform(1, 2)
+        a = b if tight and rng.integers(2) else b + rng.uniform(0.5, 1)
+        x = rng.uniform(1, 2, 4)
+        return Case(World({"a": a, "b": b, "x": x, "y": 3 * a * x, "z": 2.0}), truths, tight and a == b)
+
+    result = register.run(ParsedCheck("new", "schedules", "Compared.", subjects, case), text)
+    return "passes" if result.passed else "fails" if result.how == "Compared." else result.how
+
+
+def test_an_inequality_must_hold_and_be_attained() -> None:
+    assert outcome(r"a \ge b", "a", tight=True) == "passes"
+    assert outcome(r"b \le a", "b", tight=True) == "passes"
+    assert outcome(r"a \ge b", tight=True) == "passes"
+    assert outcome(r"a = a \ge b = b", tight=True) == "passes"
+    for wrong in (r"a \le b", r"b \ge a", r"a \ge 2 b", r"a \ge b - 1", r"a \ge b = a", r"a = b", r"a = b \ge b"):
+        assert outcome(wrong, tight=True) == "fails"
+    assert "must be an equality in some trial" in outcome(r"a \ge b", "a")
+    assert "since it is an inequality" in outcome(r"z = 2, \quad a \ge b", "z", truths=(2.0,), tight=True)
+
+
+def test_a_proportion_is_the_same_everywhere() -> None:
+    assert outcome(r"y \propto x") == "passes"
+    assert outcome(r"y \propto x \propto 2x = x + x", "y") == "passes"
+    for wrong in (r"y \propto x + a", r"y \propto x^2", r"y \propto x = 2 x", r"y \propto a"):
+        assert outcome(wrong) == "fails"
+    assert "three places" in outcome(r"a \propto b")
+
+
+def test_without_truths_the_world_tells_the_left_side() -> None:
+    assert outcome("y = 3 a x") == outcome("y = 3 a x", "y") == outcome("a + b = b + a") == "passes"
+    assert outcome("y = 2 a x") == outcome("y = 2 a x", "y") == "fails"
+    assert outcome("a = 2", "a", truths=(2.0,)) == "passes"
+    assert outcome("a = 2", truths=(2.0,)) == "fails"  # no side is a name, so the left one is compared as well
+    assert outcome("z = 2", truths=(2.0, 2.5)) == "fails"  # every truth counts
+
+
+def test_what_an_equation_tells_does_not_stand_on_its_right() -> None:
+    assert "a has no value" in outcome("a = a", "a")
+    assert "is what the equation is to tell" in outcome(r"\log a = 1 \cdot \log a", r"\log a")
+    assert outcome(r"\log a = \log b + \log\frac{a}{b}", r"\log a") == "passes"
+
+
 def test_check_names_what_is_allowed() -> None:
     with pytest.raises(ValueError, match="label must be one of"):
         equations.check("nothing")
@@ -163,6 +209,17 @@ def test_a_function_check_is_bound_to_what_is_printed() -> None:
     changed = register.run(check, "a = c")
     assert not changed.passed
     assert "ddpm_edu/equations/schedules.py" in changed.how
+
+
+def test_excess_and_unevenness() -> None:
+    assert register.excess(1.0, 2.0) == 0
+    assert register.excess(3.0, 2.0) == pytest.approx(0.5)
+    assert register.excess(np.array([1.0, 5.0]), np.array([2.0, -4.0])) == pytest.approx(9 / 4)
+    assert register.excess(math.nan, 1.0) == register.excess(1.0, math.nan) == math.inf
+    assert register.unevenness(np.array([2.0, 4.0, 6.0]), np.array([1.0, 2.0, 3.0])) == 0
+    assert register.unevenness(np.array([2.0, 4.0, 6.6]), np.array([1.0, 2.0, 3.0])) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="three places"):
+        register.unevenness(np.array([2.0, 4.0]), np.array([1.0, 2.0]))
 
 
 def test_distance() -> None:
