@@ -15,7 +15,7 @@ import traitlets
 
 from . import bundle
 
-__all__ = ["Laboratory", "ScheduleExplorer"]
+__all__ = ["Laboratory", "Reverse", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -27,6 +27,9 @@ LIMITS: dict[str, tuple[float, float]] = {
     "betas": (1e-6, 0.999),
     "v_0": (0, 10),
 }
+
+#: The reverse widget's own; reverse-state.js holds the same.
+REVERSE_LIMITS: dict[str, tuple[float, float]] = {"beta": (0, 1), "x_t": (-50, 50), "noise": (0, 0.99)}
 
 KINDS = ("constant", "linear", "cosine", "drawn")
 COMPARED = ("nothing", "constant", "linear", "constant, same end")
@@ -163,3 +166,25 @@ class ScheduleExplorer(anywidget.AnyWidget):
     @traitlets.default("points")
     def _points(self) -> list[float]:
         return [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2, 5e-2]
+
+
+class Reverse(anywidget.AnyWidget):
+    """The step back in one dimension: q(x_{t−1} | x_t) exactly, for a drawn histogram, beside the best Gaussian.
+
+    x_{t−1} = √(1 − noise)·x_0 + √noise·ε, and x_t = √(1 − β)·x_{t−1} + √β·ε.
+    beta: from 0 to 1. x_t: from -50 to 50. noise: 1 − ᾱ_{t−1}, from 0 to 0.99; below 0.0001 it counts as 0.
+    histogram: of x_0, 24 to 48 heights over [-3, 3], none negative, not all 0, in any unit.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("reverse.js")
+    _css = bundle.stylesheet("reverse.css")
+
+    beta = _Number(0.5, REVERSE_LIMITS["beta"]).tag(sync=True)
+    x_t = _Number(0.2, REVERSE_LIMITS["x_t"]).tag(sync=True)
+    noise = _Number(0.02, REVERSE_LIMITS["noise"]).tag(sync=True)
+    histogram = _Heights().tag(sync=True)
+
+    @traitlets.default("histogram")
+    def _two_humps(self) -> list[float]:
+        return list(TWO_HUMPS)

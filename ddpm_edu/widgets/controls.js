@@ -223,7 +223,7 @@ export function prose(text) {
     .replaceAll(' = ', '\u00a0=\u00a0')
     .replaceAll(' %', '\u00a0%')
     .replaceAll('N(0, 1)', 'N(0,\u00a01)')
-    .split(/([xvβᾱ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
+    .split(/([xvβᾱsqαε]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? sub(piece[0], piece.slice(2)) : piece));
 }
 
 /** A square root over what is inside. */
