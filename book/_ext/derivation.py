@@ -28,6 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from ddpm_edu import posterior, schedules
 from ddpm_edu.equations import grammar
+from ddpm_edu.equations import tree as trees
 from ddpm_edu.equations.evaluate import ELEMENTARY, World, evaluate
 
 NUMBER = re.compile(r"^(?P<same>==?)\s*(?P<words>[^:=][^:]*):\s*(?P<latex>.+)$")
@@ -176,7 +177,7 @@ class Number:
 
     words: str
     latex: str
-    node: grammar.Node
+    node: trees.Node
     same: bool
 
 
@@ -197,7 +198,7 @@ class Derivation:
     name: str
     lines: tuple[Line, ...]
     numbers: Numbers | None = None
-    lets: tuple[tuple[str, grammar.Node], ...] = field(default=())
+    lets: tuple[tuple[str, trees.Node], ...] = field(default=())
 
     def values(self, settings: Mapping[str, float]) -> list[list[float]]:
         """The numbers of each line at these settings; what has no value there is nan or infinite."""
@@ -272,7 +273,7 @@ def read(title: str, body: str, options: Mapping[str, str]) -> Derivation:
     for part in filter(None, (part.strip() for part in options.get("let", "").split(";"))):
         letter, sign, latex = part.partition("=")
         symbol = _parsed(letter.strip(), f"{where}, :let:")
-        if not sign or not isinstance(symbol, grammar.Symbol):
+        if not sign or not isinstance(symbol, trees.Symbol):
             raise DerivationError(f"{where}: :let: is written A = …, but it was {part!r}")
         lets.append((symbol.key, _parsed(latex, f"{where}, :let: {symbol.key}")))
     lines: list[Line] = []
@@ -351,7 +352,7 @@ def side(formula: str, which: str, place: str) -> str:
     return re.sub(r"(\\[,;:! ]|[\s.,;])+$", "", text[:start] if which == "left" else text[end:]).strip()
 
 
-def _parsed(latex: str, where: str) -> grammar.Node:
+def _parsed(latex: str, where: str) -> trees.Node:
     try:
         node = grammar.expression(latex)
         tree(node)
@@ -360,33 +361,39 @@ def _parsed(latex: str, where: str) -> grammar.Node:
     return node
 
 
-def tree(node: grammar.Node | None) -> Any:
+def tree(node: trees.Node | trees.Range | None) -> Any:
     """An expression as nested lists for the script. Raises GrammarError for what it does not evaluate."""
     match node:
         case None:
             return None
-        case grammar.Number(text):
+        case trees.Number(text):
             return float(text)
-        case grammar.Symbol():
+        case trees.Symbol():
             return ["s", node.key] if node.index is None else ["s", node.key, node.base, tree(node.index)]
-        case grammar.Sum(terms):
+        case trees.Sum(terms):
             return ["+", *([sign, tree(term)] for sign, term in terms)]
-        case grammar.Product(factors):
+        case trees.Product(factors):
             return ["*", *map(tree, factors)]
-        case grammar.Fraction(numerator, denominator):
+        case trees.Fraction(numerator, denominator):
             return ["/", tree(numerator), tree(denominator)]
-        case grammar.Power(base, exponent):
+        case trees.Power(base, exponent):
             return ["^", tree(base), tree(exponent)]
-        case grammar.Root(radicand, degree):
+        case trees.Root(radicand, degree):
             return ["r", tree(radicand), tree(degree)]
-        case grammar.Big(kind, variable, lower, upper, body):
+        case trees.Big(kind, variable, lower, upper, body):
             return [kind, variable.key, tree(lower), tree(upper), tree(body)]
-        case grammar.Call(name, (argument,)) if not node.given and node.key in ELEMENTARY and name != "Phi":
+        case trees.Norm(vector):  # one number is a vector of length 1
+            return ["^", tree(vector), 2.0]
+        case trees.Law(variable, mean, variance) if variable is not None:
+            away = ["+", [1, tree(variable)], [-1, tree(mean)]]
+            exponent = ["/", ["^", away, 2.0], ["*", -2.0, tree(variance)]]
+            return ["/", ["f", "exp", exponent], ["r", ["*", 2.0, ["s", "pi"], tree(variance)], None]]
+        case trees.Call(name, (argument,)) if not node.given and node.key in ELEMENTARY and name != "Phi":
             return ["f", name, tree(argument)]
-    raise grammar.GrammarError("a number beside a derivation cannot hold this", grammar.latex(node), 0)
+    raise grammar.GrammarError("a number beside a derivation cannot hold this", trees.latex(node), 0)
 
 
-def _value(node: grammar.Node, world: World) -> float:
+def _value(node: trees.Node, world: World) -> float:
     try:
         return float(evaluate(node, world))
     except (IndexError, OverflowError):
@@ -512,7 +519,9 @@ def _pass(self: Any, node: Shown) -> None:
 
 
 def _macro(app: Sphinx, config: Any) -> None:
-    config.mathjax3_config["tex"]["macros"]["moved"] = [r"\class{moved}{#1}", 1]
+    config.mathjax3_config = config.mathjax3_config or {}
+    macros = config.mathjax3_config.setdefault("tex", {}).setdefault("macros", {})
+    macros["moved"] = [r"\class{moved}{#1}", 1]
 
 
 def _script(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -68,12 +68,15 @@ class Visit:
         dark: bool = False,
         still: bool = False,
         touch: bool = False,
+        ready: str = ".ddpm .says",
+        script: bool = True,
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce" if still else "no-preference",
             has_touch=touch,
+            java_script_enabled=script,
             offline=True,
         )
         self.page: Page = self.context.new_page()
@@ -84,7 +87,9 @@ class Visit:
         self.page.on("pageerror", lambda error: THEIRS.search(str(error)) or self.errors.append(str(error)))
         self.page.on("request", lambda request: request.url.startswith(LOCAL) or self.foreign.append(request.url))
         self.page.goto(path.as_uri() + fragment)
-        self.page.wait_for_selector(".ddpm .says")
+        self.page.wait_for_selector(ready)
+        if not script:
+            return
         if dark:
             self.page.evaluate("document.documentElement.dataset.theme = 'dark'")
         self.settle()

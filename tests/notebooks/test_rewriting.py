@@ -141,6 +141,14 @@ def test_numbers_follow_the_table_of_contents(book: twins.Book) -> None:
             "```{literalinclude} ../package/module.py\n:pyobject: Thing.method\n```",
             '`package/module.py`\n\n```python\ndef method(self):\n    """Say one."""\n    return 1\n```',
         ),
+        (
+            "```{derivation} Two lines\n:name: two\n:numbers: series\n\n$$\nx = \\moved{\\alpha}\n$$\n"
+            "By {eq}`one`.\n= value: right\n\n$$\nx = 1\n$$\nSo it is.\n```",
+            "**Two lines.** Numbers for $\\alpha = 0.98$, $\\beta = 0.02$ and $T = 200$. The values of $x_t$ and "
+            "$\\varepsilon_t$ are those of one chain, drawn once; only $\\alpha$, $\\beta$ and $T$ change.\n\n"
+            "**Line 1.** By (1.1).\n\n$$\nx = \\underline{\\alpha}\n$$\n\nvalue: 0.9800.\n\n"
+            "**Line 2.** So it is.\n\n$$\nx = 1\n$$",
+        ),
         ("(a-place)=\n## A place\n\n% a comment\nText.", "## A place\n\nText."),
         ("term\n: what it means", "**term**: what it means"),
         ("```python\n{eq}`one`\n```", "```python\n{eq}`one`\n```"),
@@ -173,6 +181,7 @@ def test_a_figure_from_a_file_travels_in_the_notebook(book: twins.Book) -> None:
         ("{cite:p}`nobody`", "no entry 'nobody'"),
         ("{doc}`nowhere`", "no chapter 'nowhere'"),
         ("```{note}\nnever closed", "left open"),
+        ("```{derivation} One line\n:name: one\n\n$$\nx\n$$\nIt.\n```", "2 to 20 lines"),
         ("```{literalinclude} ../package/module.py\n:pyobject: absent\n```", "no 'absent'"),
         ("```{literalinclude} ../package/module.py\n:lines: 1-2\n```", "lines"),
     ],
