@@ -91,7 +91,7 @@ def _(rng: np.random.Generator) -> Case:
 @function(
     "detailed-balance",
     "mpmath",
-    how="The printed kernel is compared with forward.kernel_step, and the two sides are worked out with 40 digits in mpmath "
+    how="The printed kernel is compared with forward.kernel_step, and the two sides are worked out with 50 digits in mpmath "
     "at 75 pairs of places.",
     prints=r"\mathcal{N}(x; 0, 1)\,\mathcal{N}(y; \sqrt{1-\beta}\,x, \beta) = "
     r"\mathcal{N}(y; 0, 1)\,\mathcal{N}(x; \sqrt{1-\beta}\,y, \beta)",
@@ -118,7 +118,7 @@ def _(formula: Any) -> float:
         noise = forward.kernel_step(np.zeros(1), 1 - share, share, np.random.default_rng(0)) / eps
         printed = formula(share)
         worst = max(worst, abs(printed[0] - float(factor[0])), abs(printed[1] - float(noise[0]) ** 2))
-        with mpmath.workdps(40):
+        with mpmath.workdps(50):
             shrink, variance = formula(mpmath.mpf(share))
             places = [mpmath.mpf(place) for place in (-1.7, -0.6, 0.1, 0.9, 2.3)]
             for x in places:
