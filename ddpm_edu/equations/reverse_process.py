@@ -44,14 +44,19 @@ def _step(rng: np.random.Generator) -> _Step:
     return _Step(before, alpha, beta, x_t, replace(it.world, values=values))
 
 
-def _moments(step: _Step, steps: int = 4000) -> tuple[float, float]:
-    """Mean and variance of x_{t−1} given x_t: Bayes' rule on an even grid, which knows nothing of scores."""
+def _places(step: _Step) -> np.ndarray:
+    """Five values of x_{t−1} where q(x_{t−1} | x_t) is not small."""
+    return step.kernel.mean + step.kernel.variance**0.5 * np.array([-1.7, -0.6, 0.1, 0.9, 2.2])
+
+
+def _moments(step: _Step, steps: int = 4000) -> tuple[float, float, float]:
+    """Mean, variance and third central moment of x_{t−1} given x_t: Bayes' rule on an even grid, without any score."""
     middle, width = step.x_t / step.alpha**0.5, (step.beta / step.alpha) ** 0.5
     x = middle + width * np.linspace(-12, 12, steps)
     mass = step.before.pdf(x) * np.exp(-((step.x_t - step.alpha**0.5 * x) ** 2) / (2 * step.beta))
     mass /= mass.sum()
     mean = float(mass @ x)
-    return mean, float(mass @ (x - mean) ** 2)
+    return mean, float(mass @ (x - mean) ** 2), float(mass @ (x - mean) ** 3)
 
 
 @parsed(
@@ -61,7 +66,7 @@ def _moments(step: _Step, steps: int = 4000) -> tuple[float, float]:
 )
 def _(rng: np.random.Generator) -> Case:
     it = _step(rng)
-    x = it.kernel.mean + it.kernel.variance**0.5 * np.array([-1.7, -0.6, 0.1, 0.9, 2.2])
+    x = _places(it)
     functions: dict[str, Any] = {
         "q(x_t|x_{t-1})": lambda x_t, before: (
             np.exp(-((x_t - it.alpha**0.5 * before) ** 2) / (2 * it.beta)) / (2 * np.pi * it.beta) ** 0.5
@@ -73,43 +78,24 @@ def _(rng: np.random.Generator) -> Case:
     return Case(replace(it.world, values=values, functions={**it.world.functions, **functions}), [it.kernel.pdf(x)])
 
 
-@function(
+@parsed(
     "reverse-log",
-    "quadrature",
-    how="The printed sum is compared with reverse.Kernel.log_pdf; the two differ by one number, the same at every place.",
-    prints=r"\log q(x_{t-1} \mid x_t) = -\frac{(x_t - \sqrt{\alpha_t}\,x_{t-1})^2}{2\beta_t} "
-    r"+ \log q_{t-1}(x_{t-1}) + c",
-    right=lambda x_t, x, alpha, beta, log_before: -((x_t - alpha**0.5 * x) ** 2) / (2 * beta) + log_before,
-    wrong={
-        "without the 2": lambda x_t, x, alpha, beta, log_before: -((x_t - alpha**0.5 * x) ** 2) / beta + log_before,
-        "without the root": lambda x_t, x, alpha, beta, log_before: -((x_t - alpha * x) ** 2) / (2 * beta) + log_before,
-        "a sign": lambda x_t, x, alpha, beta, log_before: (x_t - alpha**0.5 * x) ** 2 / (2 * beta) + log_before,
-        "the two places swapped": lambda x_t, x, alpha, beta, log_before: (
-            -((x - alpha**0.5 * x_t) ** 2) / (2 * beta) + log_before
-        ),
-        "β squared": lambda x_t, x, alpha, beta, log_before: (
-            -((x_t - alpha**0.5 * x) ** 2) / (2 * beta**2) + log_before
-        ),
-        "the log-density subtracted": lambda x_t, x, alpha, beta, log_before: (
-            -((x_t - alpha**0.5 * x) ** 2) / (2 * beta) - log_before
-        ),
-        "the log-density left out": lambda x_t, x, alpha, beta, log_before: -((x_t - alpha**0.5 * x) ** 2) / (2 * beta),
-    },
+    r"\log q(x_{t-1} \mid x_t)",
+    how="The printed sum, with the logarithms of what does not depend on x_{t−1} for its constant, is compared at five places "
+    "with reverse.Kernel.log_pdf, whose area is made 1 by quadrature.",
 )
-def _(log_density: Any) -> float:
-    worst = 0.0
-    for seed in range(8):
-        it = _step(np.random.default_rng(seed))
-        kernel = it.kernel
-        x = kernel.mean + kernel.variance**0.5 * np.linspace(-3, 3, 13)
-        apart = kernel.log_pdf(x) - log_density(it.x_t, x, it.alpha, it.beta, it.before.log_pdf(x))
-        worst = max(worst, float(np.ptp(apart)))
-    return worst
+def _(rng: np.random.Generator) -> Case:
+    it = _step(rng)
+    x = _places(it)
+    constant = -np.log(2 * np.pi * it.beta) / 2 - float(it.after.log_pdf(it.x_t))
+    values = {**it.world.values, "x_{t-1}": x, "c": constant}
+    functions: dict[str, Any] = {**it.world.functions, "q_{t-1}": it.before.pdf}
+    return Case(replace(it.world, values=values, functions=functions), [it.kernel.log_pdf(x)])
 
 
 @parsed(
     "tweedie-mean",
-    "m",
+    r"\mathbb{E}[x_{t-1} \mid x_t]",
     how="The printed mean is compared with reverse.tweedie, with reverse.Kernel, and with Bayes' rule on an even grid.",
 )
 def _(rng: np.random.Generator) -> Case:
@@ -118,29 +104,28 @@ def _(rng: np.random.Generator) -> Case:
     return Case(it.world, [printed, it.kernel.mean, _moments(it)[0]])
 
 
-@function(
+@parsed(
     "tweedie-variance",
-    "quadrature",
+    r"\mathrm{Var}[x_{t-1} \mid x_t]",
     how="The printed variance is compared with reverse.tweedie, with reverse.Kernel, and with Bayes' rule on an even grid.",
-    prints=r"v = \frac{\beta_t}{\alpha_t}\left(1 + \beta_t\,s_t'\right)",
-    right=lambda alpha, beta, slope: beta / alpha * (1 + beta * slope),
-    wrong={
-        "the score's slope left out": lambda alpha, beta, slope: beta / alpha,
-        "a sign": lambda alpha, beta, slope: beta / alpha * (1 - beta * slope),
-        "not divided by α": lambda alpha, beta, slope: beta * (1 + beta * slope),
-        "divided by its root": lambda alpha, beta, slope: beta / alpha**0.5 * (1 + beta * slope),
-        "the slope without β": lambda alpha, beta, slope: beta / alpha * (1 + slope),
-    },
 )
-def _(variance: Any) -> float:
-    worst = 0.0
-    for seed in range(16):
-        it = _step(np.random.default_rng(seed))
-        printed = variance(it.alpha, it.beta, it.world.values["s_t'"])
-        package = reverse.tweedie(it.before, it.alpha, it.beta, it.x_t)[1]
-        for truth in (float(package), it.kernel.variance, _moments(it)[1]):
-            worst = max(worst, abs(printed / truth - 1))
-    return worst
+def _(rng: np.random.Generator) -> Case:
+    it = _step(rng)
+    printed = float(reverse.tweedie(it.before, it.alpha, it.beta, it.x_t)[1])
+    return Case(it.world, [printed, it.kernel.variance, _moments(it)[1]])
+
+
+@parsed(
+    "third-cumulant",
+    r"\kappa",
+    how="The printed moment is compared with the mean cube of x_{t−1}'s distance from its mean, by Bayes' rule on an even grid; "
+    "s″ is a difference of densities' score_slope.",
+    tolerance=1e-7,
+)
+def _(rng: np.random.Generator) -> Case:
+    it = _step(rng)
+    values = {**it.world.values, "s_t''": _second_slope(it.after, it.x_t)}
+    return Case(replace(it.world, values=values), [_moments(it)[2]])
 
 
 def _second_slope(density: Any, x: float, step: float = 2e-3) -> float:
@@ -149,35 +134,6 @@ def _second_slope(density: Any, x: float, step: float = 2e-3) -> float:
     return sum(
         w * float(density.score_slope(x + k * step) - density.score_slope(x - k * step)) for k, w in weights.items()
     ) / (60 * step)
-
-
-@function(
-    "third-cumulant",
-    "quadrature",
-    how="The printed cumulant is compared with the mean cube of x_{t−1}'s distance from its mean, by Bayes' rule on an even grid.",
-    prints=r"\kappa = \left(\frac{\beta_t}{\sqrt{\alpha_t}}\right)^3 s_t''",
-    right=lambda alpha, beta, bend: (beta / alpha**0.5) ** 3 * bend,
-    wrong={
-        "without the root": lambda alpha, beta, bend: (beta / alpha) ** 3 * bend,
-        "a square": lambda alpha, beta, bend: (beta / alpha**0.5) ** 2 * bend,
-        "a sign": lambda alpha, beta, bend: -((beta / alpha**0.5) ** 3) * bend,
-        "β alone cubed": lambda alpha, beta, bend: beta**3 / alpha**0.5 * bend,
-        "a factor 2": lambda alpha, beta, bend: 2 * (beta / alpha**0.5) ** 3 * bend,
-    },
-    tolerance=1e-9,
-)
-def _(cumulant: Any) -> float:
-    worst = 0.0
-    for seed in range(12):
-        it = _step(np.random.default_rng(seed))
-        middle, width = it.x_t / it.alpha**0.5, (it.beta / it.alpha) ** 0.5
-        x = middle + width * np.linspace(-12, 12, 4000)
-        mass = it.before.pdf(x) * np.exp(-((it.x_t - it.alpha**0.5 * x) ** 2) / (2 * it.beta))
-        mass /= mass.sum()
-        truth = float(mass @ (x - mass @ x) ** 3)
-        value = cumulant(it.alpha, it.beta, _second_slope(it.after, it.x_t))
-        worst = max(worst, abs(value - truth) / it.kernel.variance**1.5)
-    return worst
 
 
 @function(
