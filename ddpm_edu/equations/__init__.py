@@ -1,8 +1,11 @@
 """The checked equations: every numbered equation of the book has a check that runs.
 
-`check("closed-form")` runs one, `run_all()` runs all of them, and `python -m ddpm_edu equations` prints a table.
-`grammar` reads the LaTeX, `evaluate` gives it values, `book` finds it on the pages, `register` holds the checks,
-and one module for each chapter says what its equations are compared with.
+`check("closed-form")` runs one, `run_all()` runs all of them, `shares()` counts what they would notice, and
+`python -m ddpm_edu equations` prints a table.
+
+`book` finds the LaTeX on the pages, `grammar` reads it into a `tree`, `evaluate` gives it a value in one of the `worlds`
+(`joints` holds the joint laws of random letters), `register` holds the checks, `misprints` spoils equations, and one
+module for each chapter says what its equations are compared with. `audit` counts.
 """
 
 from __future__ import annotations
@@ -13,11 +16,24 @@ import sys
 from pathlib import Path
 
 from . import book, register
+from .audit import Shares, shares
 from .book import printed
 from .grammar import GrammarError, parse
 from .register import Result
 
-__all__ = ["GrammarError", "Result", "book", "check", "parse", "printed", "register", "report", "run_all"]
+__all__ = [
+    "GrammarError",
+    "Result",
+    "Shares",
+    "book",
+    "check",
+    "parse",
+    "printed",
+    "register",
+    "report",
+    "run_all",
+    "shares",
+]
 
 
 def check(label: str, where: Path | None = None) -> Result:

@@ -13,7 +13,8 @@ disagree, the grammar takes one reading and refuses the text that would suggest 
 - A number follows a factor only after `\cdot`: `2\,3` is an error.
 - `\left` pairs with `\right` and `\bigl` with `\bigr`.
 - The letters f, p and q, ε or μ with the index θ before a bracket, and s with an index before a bracket, are functions:
-  `\varepsilon_\theta(x_t, t)`, `s_t(x)`. A d before a letter is a differential, and refused.
+  `\varepsilon_\theta(x_t, t)`, `s_t(x)`. A d before a letter is a differential, and refused; so is a word before a bracket,
+  which would be a function, as `\mathrm{tr}(x)`.
 - An expectation takes square brackets: `\mathbb{E}(x)^2` is refused. What it averages over is a density with all its
   letters, `\mathbb{E}_{q(x_t \mid x_0)}`, or the letters themselves: `\mathbb{E}_q` is refused.
 - A length is printed with its square: `\|x\|^2`. A prime takes no power.
@@ -109,7 +110,7 @@ DIGITS: /\d/
 NUMBER: /\d+(\.\d+)?/
 LETTER: /[A-EGHJ-Za-ceg-or-z]|d(?![A-Za-z])/
 GREEK: /\\(<GREEK>)(?![A-Za-z])/
-WORD: /\\(mathrm|operatorname)\{[A-Za-z]+\}/
+WORD: /\\(mathrm|operatorname)\{[A-Za-z]+\}(?!<BRACKET>)/
 ACCENT: /\\(bar|tilde|hat)(?![A-Za-z])/
 PRIME: /'+/
 BIG: /\\(sum|prod)(?![A-Za-z])/

@@ -76,6 +76,7 @@ class ParsedCheck:
 
     subjects: what the page may print on the left (empty: no side is a name, and all of them are compared).
     case: draws a `Case` from a generator. trials: how many.
+    harmless: misprints that nothing can catch, because what they say is true as well: which → why.
     """
 
     label: str
@@ -85,6 +86,7 @@ class ParsedCheck:
     case: Callable[[np.random.Generator], Case]
     tolerance: float = 1e-9
     trials: int = 24
+    harmless: Mapping[str, str] = field(default_factory=dict)
     kind: str = "parsed"
 
     def residual(self, text: str) -> float:
@@ -165,12 +167,17 @@ _CHECKS: dict[str, Check] = {}
 
 
 def parsed(
-    label: str, *subjects: str, how: str, tolerance: float = 1e-9, trials: int = 24
+    label: str,
+    *subjects: str,
+    how: str,
+    tolerance: float = 1e-9,
+    trials: int = 24,
+    harmless: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[np.random.Generator], Case]], Callable[[np.random.Generator], Case]]:
     """Register the decorated function, which draws a `Case`, as the check of the equation `label`."""
 
     def decorate(case: Callable[[np.random.Generator], Case]) -> Callable[[np.random.Generator], Case]:
-        add(ParsedCheck(label, chapter_name(case.__module__), how, subjects, case, tolerance, trials))
+        add(ParsedCheck(label, chapter_name(case.__module__), how, subjects, case, tolerance, trials, harmless or {}))
         return case
 
     return decorate
@@ -257,7 +264,8 @@ def distance(value: Any, truth: Any) -> float:
     if isinstance(value, Moments):
         return math.inf
     truth = np.asarray(truth, dtype=float)
-    error = float(np.max(np.abs(np.asarray(value, dtype=float) - truth)))
+    with np.errstate(invalid="ignore"):
+        error = float(np.max(np.abs(np.asarray(value, dtype=float) - truth)))
     scale = float(np.max(np.abs(truth)))
     result = error / scale if scale > 0 else error
     return result if math.isfinite(result) else math.inf

@@ -40,6 +40,7 @@ SEQUENCES = {
     "beta_tilde": [0.0, 0.0, 0.05, 0.07, 0.09],
     "x": [1.5, 2.5, 3.5, 4.5, 5.5],
     "s''": [4.0, 5.0, 6.0],
+    "SNR": [0.0, 1.0, 2.0, 3.0],
 }
 FUNCTIONS = {
     "eps_theta": lambda x, t: x + 10 * t,
@@ -177,7 +178,9 @@ def value(text: str) -> float:
         (r"1 + \underbrace{a b}_{d}", 7),
         (r"\underbrace{\sum_{k=1}^{3} k}_{d} + 1", 7),
         (r"a\,\underbrace{b a}_{d}", 12),
-        # constants
+        # words and constants
+        (r"\mathrm{SNR}_t (a + b)", 15),
+        (r"\mathrm{SNR}_{t-1}[a]", 4),
         (r"\pi e", math.pi * math.e),
     ],
 )
@@ -242,6 +245,8 @@ def test_reads_as_a_reader_does(text: str, expected: float) -> None:
         (r"\mathrm{KL}(q(x) \| p(x) a)", 25),
         (r"\mathrm{KL}(q(x), p(x))", 16),
         (r"\mathrm{KL}_t", 11),
+        (r"a \mathrm{tr}(x)", 2),
+        (r"\operatorname{tr}\,\bigl(x\bigr)", 0),
         (r"\|a\|", 6),
         (r"\|a\|^3", 6),
         (r"\|a", 4),
