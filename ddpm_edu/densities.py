@@ -184,7 +184,7 @@ class Histogram:
 
         Raises ValueError if there is no noise.
         """
-        bent = self._z(x) * self._bells_at(x)
+        bent = self._bells_at(x) * self._z(x)
         return (self.heights * (bent[..., 1:] - bent[..., :-1])).sum(axis=-1) / self.noise - self.score(x) ** 2
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -95,7 +95,32 @@ def test_score_is_the_slope_of_the_log_density(law):
         assert law.score(x) == pytest.approx(slope, rel=1e-8, abs=1e-9)
 
 
+@pytest.mark.parametrize("law", SMOOTH)
+def test_score_slope_is_the_second_derivative_of_the_log_density(law):
+    for x in (-9.0, -3.0, -1.0, 0.0, 0.4, 2.0, 7.0):
+        h = mpmath.mpf(10) ** -12
+        low, middle, high = (mpmath.log(exact_pdf(law, x + k * h)) for k in (-1, 0, 1))
+        assert law.score_slope(x) == pytest.approx(float((low - 2 * middle + high) / h**2), rel=1e-8, abs=1e-8)
+
+
+@pytest.mark.parametrize("law", SMOOTH)
+def test_far_out_the_score_has_the_slope_of_the_widest_gaussian(law):
+    # Beyond a blurred bar's edge, at distance d, the tail is a Gaussian's over d: −1/noise + 1/d² to leading order.
+    for x in (-60.0, 60.0):
+        expected = -1 / 0.8**2 if law is TWO_HUMPS else -1 / 0.04 + 1 / (x - np.clip(x, -2, 3)) ** 2
+        assert law.score_slope(x) == pytest.approx(expected, rel=1e-5)
+
+
+@given(laws, st.floats(0.01, 2))
+def test_the_score_slope_has_the_mean_of_fisher(law, noise):
+    # ∫ p·(log p)″ = −∫ p·((log p)′)²
+    law = law.push(1, noise)
+    fisher = integral(lambda x: law.pdf(x) * law.score(x) ** 2, law)
+    assert integral(lambda x: law.pdf(x) * law.score_slope(x), law) == pytest.approx(-fisher, rel=1e-8)
+
+
 def test_score_of_one_gaussian():
+    np.testing.assert_allclose(Mixture([1], [2.0], [3.0]).score_slope(X), -1 / 9)
     np.testing.assert_allclose(Mixture([1], [2.0], [3.0]).score(X), -(X - 2) / 9)
 
 
@@ -168,11 +193,12 @@ def test_an_empty_component_or_bar_is_no_trouble():
     law = Histogram([-1, 0, 1], [0, 1], 0.5)
     assert np.isfinite(law.log_pdf(X)).all()
     assert np.isfinite(law.score(X)).all()
+    assert np.isfinite(law.score_slope(X)).all()
 
 
 @pytest.mark.parametrize("law", ALL)
 def test_shapes_follow_x(law):
-    functions = [law.pdf, law.log_pdf, law.cdf] + ([law.score] if law is not BARS else [])
+    functions = [law.pdf, law.log_pdf, law.cdf] + ([law.score, law.score_slope] if law is not BARS else [])
     for f in functions:
         assert np.shape(f(0.3)) == ()
         assert f(np.full((2, 3), 0.3)).shape == (2, 3)
@@ -413,5 +439,9 @@ def test_push_and_sample_refuse(law):
 
 
 def test_bars_have_no_slope():
-    with pytest.raises(ValueError, match="noise must be above 0 for a score, but it was 0"):
-        BARS.score(0.0)
+    for slope in (BARS.score, BARS.score_slope):
+        with pytest.raises(
+            ValueError,
+            match=r"^noise must be above 0 for a score, but it was 0: the density of bars jumps at their edges$",
+        ):
+            slope(0.0)
