@@ -15,7 +15,7 @@ import traitlets
 
 from . import bundle
 
-__all__ = ["Laboratory", "Reverse", "ScheduleExplorer"]
+__all__ = ["Laboratory", "Posterior", "Reverse", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -30,6 +30,10 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 #: The reverse widget's own; reverse-state.js holds the same.
 REVERSE_LIMITS: dict[str, tuple[float, float]] = {"beta": (0, 1), "x_t": (-50, 50), "noise": (0, 0.99)}
+
+#: The posterior widget's own; posterior-state.js and product.js hold the same.
+POSTERIOR_LIMITS: dict[str, tuple[float, float]] = {"x_0": (-20, 20), "x_t": (-20, 20), "t": (1, 1000), "T": (1, 1000)}
+POSTERIOR_KINDS = ("linear", "cosine", "constant")
 
 KINDS = ("constant", "linear", "cosine", "drawn")
 COMPARED = ("nothing", "constant", "linear", "constant, same end")
@@ -188,3 +192,21 @@ class Reverse(anywidget.AnyWidget):
     @traitlets.default("histogram")
     def _two_humps(self) -> list[float]:
         return list(TWO_HUMPS)
+
+
+class Posterior(anywidget.AnyWidget):
+    """The step back when the start is known: q(x_{t−1} | x_t, x_0) as the product of its two factors.
+
+    x_0, x_t: from -20 to 20. T: the number of steps, from 1 to 1000. t: the step, from 1 to 1000; a t above T counts as T.
+    kind: the schedule, "linear" or "cosine" as in `ddpm_edu.schedules`, or "constant" with β = 0.01.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("posterior.js")
+    _css = bundle.stylesheet("posterior.css")
+
+    x_0 = _Number(1.5, POSTERIOR_LIMITS["x_0"]).tag(sync=True)
+    x_t = _Number(-0.5, POSTERIOR_LIMITS["x_t"]).tag(sync=True)
+    t = _Number(5, POSTERIOR_LIMITS["t"], whole=True).tag(sync=True)
+    T = _Number(10, POSTERIOR_LIMITS["T"], whole=True).tag(sync=True)
+    kind = _Choice("cosine", POSTERIOR_KINDS).tag(sync=True)
