@@ -15,7 +15,7 @@ import traitlets
 
 from . import bundle
 
-__all__ = ["Laboratory", "Posterior", "Reverse", "ScheduleExplorer"]
+__all__ = ["Laboratory", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -34,6 +34,16 @@ REVERSE_LIMITS: dict[str, tuple[float, float]] = {"beta": (0, 1), "x_t": (-50, 5
 #: The posterior widget's own; posterior-state.js and product.js hold the same.
 POSTERIOR_LIMITS: dict[str, tuple[float, float]] = {"x_0": (-20, 20), "x_t": (-20, 20), "t": (1, 1000), "T": (1, 1000)}
 POSTERIOR_KINDS = ("linear", "cosine", "constant")
+
+#: The sampler's own; sampler-state.js holds the same.
+SAMPLER_LIMITS: dict[str, tuple[float, float]] = {
+    "T": (1, 1000),
+    "t": (0, 1000),
+    "particles": (10, 4000),
+    "seed": (0, 2**31 - 1),
+}
+SAMPLER_KINDS = ("linear", "cosine")
+FRESH = ("beta", "beta_tilde", "none")
 
 KINDS = ("constant", "linear", "cosine", "drawn")
 COMPARED = ("nothing", "constant", "linear", "constant, same end")
@@ -210,3 +220,29 @@ class Posterior(anywidget.AnyWidget):
     t = _Number(5, POSTERIOR_LIMITS["t"], whole=True).tag(sync=True)
     T = _Number(10, POSTERIOR_LIMITS["T"], whole=True).tag(sync=True)
     kind = _Choice("cosine", POSTERIOR_KINDS).tag(sync=True)
+
+
+class Sampler(anywidget.AnyWidget):
+    """The whole algorithm in one dimension: particles walk back from N(0, 1) to a drawn histogram with the exact score.
+
+    T: steps, from 1 to 1000. t: where the walk stands, from T at its start to 0 at its end (more than T counts as T).
+    kind: "linear" or "cosine", both so that ᾱ_T is near 0 for every T. noise: the variance that a step adds, "beta" or
+    "beta_tilde", or "none" for DDIM with η = 0. particles: from 10 to 4000. seed: of all their noise.
+    histogram: of x_0, 24 to 48 heights over [-3, 3], none negative, not all 0, in any unit.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("sampler.js")
+    _css = bundle.stylesheet("sampler.css")
+
+    T = _Number(100, SAMPLER_LIMITS["T"], whole=True).tag(sync=True)
+    t = _Number(0, SAMPLER_LIMITS["t"], whole=True).tag(sync=True)
+    kind = _Choice("linear", SAMPLER_KINDS).tag(sync=True)
+    noise = _Choice("beta", FRESH).tag(sync=True)
+    particles = _Number(500, SAMPLER_LIMITS["particles"], whole=True).tag(sync=True)
+    seed = _Number(1, SAMPLER_LIMITS["seed"], whole=True).tag(sync=True)
+    histogram = _Heights().tag(sync=True)
+
+    @traitlets.default("histogram")
+    def _two_humps(self) -> list[float]:
+        return list(TWO_HUMPS)

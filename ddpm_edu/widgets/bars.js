@@ -1,6 +1,6 @@
 // The histogram that a reader draws: bars dragged by mouse, pen and touch, or moved with the arrow keys.
 
-import { Axis, html, linear, setAttribute, svg } from './drawing.js';
+import { Axis, html, linear, setAttribute, svg, ticks } from './drawing.js';
 import { uniqueId } from './controls.js';
 import { drags } from './plot.js';
 import { RANGE, scaled } from './starts.js';
@@ -8,10 +8,11 @@ import { say, sayExactly } from './words.js';
 
 /**
  * A figure of bars over RANGE; whatever is drawn is given to `change` as { histogram: heights }.
- * @param {{title: Node[], change: (part: object) => void, state: {histogram: number[]}}} options
+ * @param {{title: Node[], change: (part: object) => void, state: {histogram: number[]}, axis?: number[], side?: number}} options
+ *     `axis`: from where to where the axis reaches, RANGE unless wider; `side`: pixels kept free at its left and right
  */
-export function barsFigure({ title, change, state }) {
-  const margin = { left: 10, right: 10, top: 10, bottom: 26 };
+export function barsFigure({ title, change, state, axis: [from, to] = RANGE, side = 10 }) {
+  const margin = { left: side, right: side, top: 10, bottom: 26 };
   const help = uniqueId('help');
   const box = svg('svg', { class: 'plot', role: 'group', 'aria-label': 'Starting histogram', 'aria-describedby': help });
   const axis = new Axis(box, 'x');
@@ -23,7 +24,7 @@ export function barsFigure({ title, change, state }) {
     html('b', {}, ...title),
     html('span', { class: 'aside', id: help }, 'Redraw it: drag, or arrow keys.'),
   );
-  let width = 0;
+  let x = linear(from, to, 0, 1);
   let height = 0;
   let rects = [];
   let current = 0;
@@ -77,11 +78,11 @@ export function barsFigure({ title, change, state }) {
 
   // Drawing by pointer works on the scale that the bars had when the stroke began: the others stay where they are.
   let stroke = null;
-  const at = ({ x, y }) => {
-    const inside = (x - margin.left) / (width - margin.left - margin.right);
+  const at = (place) => {
+    const inside = (x.invert(place.x) - RANGE[0]) / (RANGE[1] - RANGE[0]);
     return {
       k: Math.min(rects.length - 1, Math.max(0, Math.floor(inside * rects.length))),
-      h: Math.round(Math.min(1, Math.max(0, (floorY() - y) / full())) * 100) / 100,
+      h: Math.round(Math.min(1, Math.max(0, (floorY() - place.y) / full())) * 100) / 100,
     };
   };
   const paint = (place) => {
@@ -112,12 +113,13 @@ export function barsFigure({ title, change, state }) {
   return {
     caption,
     element: box,
+    /** The pixels of a point: x, and the height as a share of the highest bar. */
+    place: (value, share) => [x(value), floorY() - share * full()],
     resize: () => {
-      width = box.clientWidth || 240;
+      x = linear(from, to, margin.left, (box.clientWidth || 240) - margin.right);
       height = box.clientHeight || 220;
       shown.fill(NaN);
-      const x = linear(...RANGE, margin.left, width - margin.right);
-      axis.draw([-3, -2, -1, 0, 1, 2, 3].map((v) => ({ at: x(v), label: sayExactly(v) })), floorY(), floorY() + 5, floorY() + 19);
+      axis.draw(ticks(from, to, 7).map((v) => ({ at: x(v), label: sayExactly(v) })), floorY(), floorY() + 5, floorY() + 19);
     },
     draw: (now, histogram) => {
       if (rects.length !== histogram.count) {
@@ -126,12 +128,12 @@ export function barsFigure({ title, change, state }) {
       }
       // while a stroke is drawn the bars stand as drawn; afterwards the highest fills the frame
       const heights = stroke ? now.histogram : scaled(now.histogram);
-      const pitch = (width - margin.left - margin.right) / rects.length;
+      const pitch = (x(RANGE[1]) - x(RANGE[0])) / rects.length;
       for (let k = 0; k < rects.length; k++) {
         if (shown[k] === heights[k]) continue;
         shown[k] = heights[k];
         const tall = Math.max(1.5, heights[k] * full());
-        const left = margin.left + k * pitch;
+        const left = x(RANGE[0]) + k * pitch;
         setAttribute(rects[k], 'x', (left + 0.5).toFixed(1));
         setAttribute(rects[k], 'width', (pitch - 1).toFixed(1));
         setAttribute(rects[k], 'y', (floorY() - tall).toFixed(1));
@@ -140,8 +142,8 @@ export function barsFigure({ title, change, state }) {
         setAttribute(rects[k], 'aria-valuenow', percent);
         setAttribute(rects[k], 'aria-valuetext', `${percent} % of full height`);
         if (!rects[k].hasAttribute('aria-label')) {
-          const from = RANGE[0] + k * histogram.width;
-          setAttribute(rects[k], 'aria-label', `Bar ${k + 1} of ${rects.length}, x from ${say(from)} to ${say(from + histogram.width)}`);
+          const edge = RANGE[0] + k * histogram.width;
+          setAttribute(rects[k], 'aria-label', `Bar ${k + 1} of ${rects.length}, x from ${say(edge)} to ${say(edge + histogram.width)}`);
         }
       }
     },

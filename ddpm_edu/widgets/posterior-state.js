@@ -8,7 +8,7 @@ export const POSTERIOR_LIMITS = { x_0: [-20, 20], x_t: [-20, 20], t: [1, 1000], 
 
 export const START_STOPS = stops([-3, 3, 0.05]);
 export const NOW_STOPS = stops([-4, 4, 0.05]);
-export const LENGTHS = [1, ...stops([2, 10, 1], [10, 20, 2], [20, 100, 10], [100, 1000, 50])];
+export const LENGTHS = stops([2, 10, 1], [10, 20, 2], [20, 100, 10], [100, 1000, 50]);
 
 /** The state in an address: numbers within limits, the rest ignored. */
 export function posteriorFrom(fragment, prefix = 'posterior') {

@@ -99,7 +99,7 @@ function render({ model, el }) {
   const nowSlider = slider({ symbol: 'x_t', shown: sub('x', 't'), name: 'where it is', colour: 'x-t', stops: NOW_STOPS, limits: POSTERIOR_LIMITS.x_t, marks: [-4, -2, 0, 2, 4], set: (x) => change({ x_t: x }) });
   const tSlider = slider({ symbol: 't', name: 'the step', colour: 'x-t', stops: [1, 2], limits: [1, 2], whole: true, set: setT });
   const lengthSlider = slider({
-    symbol: 'T', name: 'number of steps', colour: 'x-t', stops: LENGTHS, limits: POSTERIOR_LIMITS.T, marks: [1, 10, 100, 1000], whole: true,
+    symbol: 'T', name: 'number of steps', colour: 'x-t', stops: LENGTHS, limits: POSTERIOR_LIMITS.T, marks: [2, 10, 100, 1000], whole: true,
     set: (T) => change({ T, t: Math.round(clamp((state.t / state.T) * T, [1, T])) }),
   });
   const kinds = chips({
@@ -112,7 +112,7 @@ function render({ model, el }) {
     'div',
     { class: 'transport', role: 'group', 'aria-label': 'Walk back to t = 1' },
     playButton,
-    html('button', { type: 'button', class: 'chip', onclick: () => setT(state.t - 1) }, 'One back'),
+    html('button', { type: 'button', class: 'chip', onclick: () => setT(state.t > 1 ? state.t - 1 : state.T) }, 'One back'),
     html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); change({ ...USUAL }); } }, 'Reset'),
   );
   const positions = chips({ label: 'Look at', items: POSITIONS, choose: ({ x_0, x_t, t, T, kind }) => change({ x_0, x_t, t, T, kind }) });
@@ -365,9 +365,9 @@ function bellsFigure({ moveStart, moveNow }) {
   const { element: box, path } = plot;
   const axis = new Axis(box, 'x');
   const productArea = path('product-area', 'product');
+  const productLine = path('exact', 'product');
   const jumpLine = path('jump', 'jump');
   const stepLine = path('step', 'step');
-  const productLine = path('exact', 'product');
   const floor = svg('line', { class: 'floor' });
   const meanLine = svg('line', { class: 'mean-line part part-mean', 'data-part': 'mean' });
   const spread = svg('line', { class: 'spread part part-variance', 'data-part': 'variance' });

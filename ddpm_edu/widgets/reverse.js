@@ -6,7 +6,8 @@ import { chips, followPageMath, italic, lights, numbersTable, player, prose, red
 import { makeHistogram } from './histogram.js';
 import { keepState, sentenceUnder } from './keeper.js';
 import { curvePath, drags, key, place, plotBox } from './plot.js';
-import { humps, logDensity, logKernel, noisyBars, reverseKernel, stepOn, tweedie } from './reversal.js';
+import { logDensity, noisyBars, stepOn } from './noisy-bars.js';
+import { humps, reverseKernel, tweedie } from './reversal.js';
 import { NOISE_STOPS, REVERSE_LIMITS, STEP_BETAS, X_T_STOPS, reverseEntries, reverseFrom, settledNoise } from './reverse-state.js';
 import { LEAST_KL, describeReverse, sayKl } from './reverse-words.js';
 import { RANGE, STARTS, sameHeights, startNamed, validHeights } from './starts.js';
