@@ -419,7 +419,7 @@ function bellsFigure({ moveStart, moveNow }) {
         if (sd === 0) return [`M${x(centre).toFixed(1)} ${bottom}V${level(1).toFixed(1)}`, ''];
         const from = Math.max(low, centre - 5 * sd);
         const to = Math.min(high, centre + 5 * sd);
-        if (from >= to) return ['', ''];
+        if (from >= to) return [`M${left} ${bottom}H${right}`, '']; // too far away to rise above the floor
         const at = (i) => from + ((to - from) * i) / 160;
         const height = (i) => level(Math.exp(-0.5 * ((at(i) - centre) / sd) ** 2));
         return [linePath(161, (i) => x(at(i)), height), areaPath(161, (i) => x(at(i)), height, () => bottom)];

@@ -15,7 +15,7 @@ export function weightsAt(schedule, t) {
   const { alphaBar, beta, noiseShare } = schedule;
   return {
     onStart: (Math.sqrt(alphaBar[t - 1]) * beta[t]) / noiseShare[t],
-    onNow: (Math.sqrt(1 - beta[t]) * noiseShare[t - 1]) / noiseShare[t],
+    onNow: (Math.sqrt(1 - beta[t]) * noiseShare[t - 1]) / noiseShare[t] + 0,
   };
 }
 
@@ -28,9 +28,9 @@ export function productAt(schedule, t, x0, xt) {
   const { alphaBar, beta, noiseShare } = schedule;
   const alpha = 1 - beta[t];
   const step = { centre: xt / Math.sqrt(alpha), sd: Math.sqrt(beta[t] / alpha) };
-  const jump = { centre: Math.sqrt(alphaBar[t - 1]) * x0, sd: Math.sqrt(noiseShare[t - 1]) };
+  const jump = { centre: Math.sqrt(alphaBar[t - 1]) * x0, sd: Math.sqrt(noiseShare[t - 1]) + 0 }; // + 0: no −0 at t = 1
   const { onStart, onNow } = weightsAt(schedule, t);
-  const variance = (beta[t] * noiseShare[t - 1]) / noiseShare[t];
+  const variance = (beta[t] * noiseShare[t - 1]) / noiseShare[t] + 0;
   return {
     alpha,
     beta: beta[t],
