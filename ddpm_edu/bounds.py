@@ -39,7 +39,7 @@ def prior_term(second_moment: Any, schedule: NoiseSchedule) -> Any:
 
     Source: Ho et al. 2020, equation 5, the first term.
     """
-    if np.any(np.asarray(second_moment) < 0):
+    if not np.all(np.asarray(second_moment) >= 0):
         raise ValueError(f"second_moment must be at least 0, but it was {second_moment!r}")
     alpha_bar = schedule.alpha_bar[schedule.T]
     return (alpha_bar * second_moment - alpha_bar - _log(1 - alpha_bar)) / 2
@@ -55,8 +55,8 @@ def step_term(eps_theta: Model, x_0: Any, t: Any, schedule: NoiseSchedule, eps: 
     Source: Ho et al. 2020, equation 5, the middle terms.
     """
     arguments.choice("variance", variance, ("beta", "beta_tilde"))
-    _from_2("t", t)
     x_t = q_sample(x_0, t, schedule, eps)
+    _from_2("t", t)
     guess = eps_theta(x_t, t)
     arguments.same_shape("eps_theta's answer", guess, "eps", eps)
     truth = posterior.mean(x_t, x_0, t, schedule), at(schedule.beta_tilde, t, x_t)
@@ -138,8 +138,9 @@ def variance_cost(t: Any, schedule: NoiseSchedule) -> Any:
 
     Source: `gaussian_kl` with equal means; Ho et al. 2020, section 3.2, name the two choices.
     """
+    beta_tilde, beta = at(schedule.beta_tilde, t, t), at(schedule.beta, t, t)
     _from_2("t", t)
-    return gaussian_kl(0.0, at(schedule.beta_tilde, t, t), 0.0, at(schedule.beta, t, t))
+    return gaussian_kl(0.0, beta_tilde, 0.0, beta)
 
 
 def bits(nats: Any, dimensions: int = 1) -> Any:
@@ -156,7 +157,7 @@ def _per_item(values: Any) -> Any:
 
 
 def _above_0(name: str, value: Any) -> None:
-    lowest = value.min() if hasattr(value, "min") else value
+    lowest = value.min() if hasattr(value, "min") else arguments.number(name, value)
     if not lowest > 0:
         raise ValueError(f"{name} must be above 0, but it was {float(lowest)}")
 
