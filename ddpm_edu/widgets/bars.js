@@ -8,11 +8,11 @@ import { say, sayExactly } from './words.js';
 
 /**
  * A figure of bars over RANGE; whatever is drawn is given to `change` as { histogram: heights }.
- * @param {{title: Node[], change: (part: object) => void, state: {histogram: number[]}, axis?: number[], side?: number}} options
- *     `axis`: from where to where the axis reaches, RANGE unless wider; `side`: pixels kept free at its left and right
+ * @param {{title: Node[], change: (part: object) => void, state: {histogram: number[]}, axis?: number[], side?: number, head?: number}} options
+ *     `axis`: from where to where the axis reaches, RANGE unless wider; `side`: pixels kept free at its left and right, `head` above the bars
  */
-export function barsFigure({ title, change, state, axis: [from, to] = RANGE, side = 10 }) {
-  const margin = { left: side, right: side, top: 10, bottom: 26 };
+export function barsFigure({ title, change, state, axis: [from, to] = RANGE, side = 10, head = 10 }) {
+  const margin = { left: side, right: side, top: head, bottom: 26 };
   const help = uniqueId('help');
   const box = svg('svg', { class: 'plot', role: 'group', 'aria-label': 'Starting histogram', 'aria-describedby': help });
   const axis = new Axis(box, 'x');

@@ -145,7 +145,7 @@ function render({ model, el }) {
       update();
     },
   });
-  const bars = barsFigure({ title: ['The data, ', sub('x', '0')], change, state, axis: REACH, side: SIDE });
+  const bars = barsFigure({ title: ['The data, ', sub('x', '0')], change, state, axis: REACH, side: SIDE, head: 44 });
   const landed = svg('path', { class: 'landed part part-particles', 'data-part': 'particles' });
   bars.element.append(landed);
   const law = lawFigure();
@@ -170,8 +170,8 @@ function render({ model, el }) {
       'div',
       { class: 'figures' },
       html('figure', { class: 'walks' }, walks.caption, walks.element),
-      html('figure', { class: 'law' }, law.caption, law.element, meter),
       html('figure', { class: 'start' }, bars.caption, bars.element, starts.element),
+      html('figure', { class: 'law' }, law.caption, law.element, meter),
       html('figure', { class: 'tries' }, steps.caption, steps.element),
     ),
     words.says,
@@ -364,9 +364,8 @@ function render({ model, el }) {
     const top = Math.max(...histogram.mass);
     let path = `M${bars.place(RANGE[0], 0).map((v) => v.toFixed(1)).join(' ')}`;
     for (let k = 0; k < histogram.count; k++) {
-      const share = Math.min(1.12, counts[k] / xs.length / top);
-      const [right, level] = bars.place(RANGE[0] + (k + 1) * histogram.width, share);
-      path += `V${level.toFixed(1)}H${right.toFixed(1)}`;
+      const [right, level] = bars.place(RANGE[0] + (k + 1) * histogram.width, counts[k] / xs.length / top);
+      path += `V${Math.max(2, level).toFixed(1)}H${right.toFixed(1)}`;
     }
     return `${path}V${bars.place(0, 0)[1].toFixed(1)}`;
   };
