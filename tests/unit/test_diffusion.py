@@ -568,6 +568,23 @@ def test_noise_is_of_xs_kind_and_shape():
     assert_law(diffusion.noise_like(torch.zeros(20_000), torch.Generator().manual_seed(9)).numpy(), "norm")
 
 
+def test_everything_stays_on_xs_device():
+    # "meta" is a device without memory that every machine has.
+    x_T, schedule, devices = torch.zeros(2, 3, device="meta"), SHORT.to("cpu"), []
+
+    def model(x_t, t):
+        devices.append(t.device.type)
+        return x_t
+
+    assert diffusion.noise_like(x_T, torch.Generator()).device.type == "meta"
+    for chain in (
+        diffusion.ancestral(model, x_T, schedule, torch.Generator()),
+        diffusion.ddim(model, x_T, schedule, 4),
+    ):
+        assert {sample.x_t.device.type for sample in chain} == {"meta"}
+    assert set(devices) == {"meta"}
+
+
 def test_a_generator_of_the_other_kind_is_refused():
     with pytest.raises(TypeError, match=r"rng must be a torch\.Generator for tensors, but it was Generator"):
         diffusion.noise_like(torch.zeros(2), np.random.default_rng(0))

@@ -146,7 +146,8 @@ def test_other_bad_input():
         forward.variance_path(1, 0.9, 0.1, -1)
     with pytest.raises(TypeError, match=r"steps must be a whole number, but it was 1\.5"):
         forward.variance_path(1, 0.9, 0.1, 1.5)
-    with pytest.raises(ValueError, match="alpha and beta must not be 1 and 0 together"):
+    together = "^alpha and beta must not be 1 and 0 together: nothing moves, and the limit is v_0 itself$"
+    with pytest.raises(ValueError, match=together):
         forward.variance_limit(1, 0)
     with pytest.raises(TypeError, match="alpha must be a number, but it was 'red'"):
         forward.kernel_step([1.0], "red", 0.1, rng)

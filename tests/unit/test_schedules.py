@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import mpmath
 import numpy as np
@@ -234,6 +235,7 @@ def test_schedules_are_told_apart_by_identity():
 def test_repr_says_what_it_is():
     assert repr(LINEAR) == "NoiseSchedule(T=1000, beta_1=0.0001, beta_T=0.02, alpha_bar_T=4.04e-05)"
     assert repr(LINEAR.to("cpu")) == repr(LINEAR)
+    assert repr(schedules.from_betas([0.1, 0.25])) == "NoiseSchedule(T=2, beta_1=0.1, beta_T=0.25, alpha_bar_T=0.675)"
 
 
 # --- bad input ---
@@ -242,7 +244,7 @@ def test_repr_says_what_it_is():
 @pytest.mark.parametrize(
     ("betas", "error", "match"),
     [
-        ([], ValueError, "betas must hold at least one value"),
+        ([], ValueError, "^betas must hold at least one value, but it was empty$"),
         ([0.1, 0.0], ValueError, r"betas must lie in 0 < β ≤ 1, but β_2 was 0\.0"),
         ([0.1, 0.2, -0.3], ValueError, r"betas must lie in 0 < β ≤ 1, but β_3 was -0\.3"),
         ([1.0, 1.5], ValueError, r"betas must lie in 0 < β ≤ 1, but β_2 was 1\.5"),
@@ -316,11 +318,17 @@ def test_at_picks_index_t_and_shapes_it():
     tensor = schedules.at(torch.arange(6.0), torch.tensor([1, 5, 2]), torch.zeros(3, 2, 4), back=1)
     assert tensor.shape == (3, 1, 1)
     assert tensor.ravel().tolist() == [0, 4, 1]
+    assert schedules.align(0.5, x) == 0.5
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
 def test_at_takes_whole_numbers_of_any_width(kind):
     np.testing.assert_array_equal(schedules.at(np.arange(6.0), np.array([1, 5], kind), np.zeros(2), back=1), [0, 4])
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64])
+def test_at_takes_tensors_of_whole_numbers(kind):
+    assert schedules.at(torch.arange(6.0), torch.tensor([1, 5], dtype=kind), torch.zeros(2)).tolist() == [1, 5]
 
 
 @pytest.mark.parametrize("convert", [lambda t: t, np.array, torch.tensor], ids=["int", "numpy", "torch"])
@@ -332,7 +340,7 @@ def test_t_out_of_range_is_named(convert, t):
 
 
 @pytest.mark.parametrize("convert", [np.array, torch.tensor], ids=["numpy", "torch"])
-@pytest.mark.parametrize(("t", "bad"), [([1, 5, 0], 0), ([6, 2, 3], 6), ([1, -1, 9], -1)])
+@pytest.mark.parametrize(("t", "bad"), [([1, 5, 0], 0), ([6, 2, 3], 6), ([1, -1, 9], -1), ([1, 2, 9], 9)])
 def test_one_bad_t_among_many_is_found(convert, t, bad):
     with pytest.raises(ValueError, match=f"t must lie in 1…5, but it was {bad}"):
         schedules.at(convert(np.arange(6.0)), convert(t), convert(np.zeros(3)))
@@ -355,8 +363,12 @@ def test_t_must_be_whole_numbers(t):
     ],
 )
 def test_a_tensor_t_must_hold_whole_numbers(t):
-    with pytest.raises(TypeError, match="t must be whole numbers"):
+    was = f"it was {t.dtype} of shape {tuple(t.shape)}"
+    with pytest.raises(
+        TypeError, match=re.escape(f"t must be whole numbers of 32 or 64 bits and shape () or (B,), but {was}")
+    ) as error:
         schedules.at(torch.arange(6.0), t, torch.zeros(1))
+    assert str(error.value).startswith("t must")
 
 
 @pytest.mark.parametrize("convert", [np.array, torch.tensor], ids=["numpy", "torch"])
