@@ -70,6 +70,21 @@ def test_going_forward_and_back_keeps_the_marginal(betas, data):
     assert variance == pytest.approx(1 - schedule.alpha_bar[t - 1], rel=1e-8, abs=1e-12)
 
 
+def test_a_step_that_drowns_all_leaves_what_was_known():
+    # At β_t = 1 nothing of x_{t−1} is left in x_t: the posterior is q(x_{t−1} | x_0). After it x_0 is forgotten.
+    schedule = schedules.from_betas([0.1, 1.0, 0.3])
+    np.testing.assert_allclose(posterior.weights(2, schedule), (math.sqrt(0.9), 0), rtol=1e-14)
+    assert posterior.variance(2, schedule) == pytest.approx(0.1, rel=1e-14)
+    np.testing.assert_allclose(posterior.weights(3, schedule), (0, math.sqrt(0.7)), rtol=1e-14)
+    assert posterior.variance(3, schedule) == pytest.approx(0.3, rel=1e-14)
+
+
+def test_a_chain_of_one_step():
+    schedule = schedules.from_betas([0.4])
+    np.testing.assert_allclose(posterior.weights(1, schedule), (1, 0), atol=1e-15)
+    assert posterior.mean(5.0, 0.25, 1, schedule) == pytest.approx(0.25)
+
+
 def test_by_conditioning_samples():
     # Regress x_{t−1} on x_t over simulated chains from one x_0: the line and its residual are the posterior.
     schedule, n, rng = schedules.from_betas([0.1, 0.3, 0.2]), 200_000, np.random.default_rng(6)

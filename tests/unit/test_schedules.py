@@ -181,33 +181,6 @@ def test_rms_steps_grow_and_log_snr_steps_shrink():
     assert log_snr[498] - log_snr[499] == pytest.approx(0.011, abs=5e-4)  # from t = 500 to t = 499
 
 
-def test_the_weight_that_the_simple_loss_drops():
-    # β²/(2σ²α(1−ᾱ)) with σ² = β
-    weight = LINEAR.beta[1:] / (2 * LINEAR.alpha[1:] * (1 - LINEAR.alpha_bar[1:]))
-    assert weight[0] == pytest.approx(0.50, abs=5e-3)
-    assert int(np.argmin(weight)) + 1 == 349
-    assert weight.min() == pytest.approx(0.005, abs=5e-4)
-
-
-def test_the_price_of_beta_instead_of_beta_tilde():
-    ratio = LINEAR.beta_tilde[2:] / LINEAR.beta[2:]
-    bits = (ratio - 1 - np.log(ratio)) / 2 / math.log(2)
-    assert bits.sum() == pytest.approx(0.486, abs=5e-4)
-    assert bits[: 10 - 1].sum() / bits.sum() == pytest.approx(0.80, abs=0.01)
-
-
-def test_the_loss_weight_on_x_0_is_half_the_fall_of_the_snr():
-    s = LINEAR
-    weight = s.alpha_bar[1:-1] * s.beta[2:] ** 2 / (2 * s.beta_tilde[2:] * (1 - s.alpha_bar[2:]) ** 2)
-    np.testing.assert_allclose(weight, (s.snr[1:-1] - s.snr[2:]) / 2, rtol=1e-8)
-
-
-def test_what_the_last_step_has_left():
-    # KL(q(x_T|x_0) ‖ N(0, 1)) in bits per dimension, with E x_0² = 0.9
-    a = LINEAR.alpha_bar[1000]
-    assert (0.9 * a - a - math.log1p(-a)) / 2 / math.log(2) == pytest.approx(2.6e-5, abs=5e-7)
-
-
 # --- tensors, printing, freezing ---
 
 
