@@ -158,8 +158,8 @@ NUMBERS = {
     "posterior": Numbers(
         (
             Setting("t", "t", "the step", "x-t", 200, ((2, STEPS, 1),), (2, STEPS), (2, STEPS), whole=True),
-            Setting("x_0", "x_0", "the start", "x-0", 1.0, ((-3, 3, 0.05),), (-3, 3), (-3, 3)),
-            Setting("x_t", "x_t", "where the chain is", "x-t", 0.5, ((-4, 4, 0.05),), (-4, 4), (-4, 4)),
+            Setting("x_0", "x_0", "where it began", "x-0", 1.0, ((-3, 3, 0.05),), (-3, 3), (-3, 3)),
+            Setting("x_t", "x_t", "where it is", "x-t", 0.5, ((-4, 4, 0.05),), (-4, 4), (-4, 4)),
             Setting("x_{t-1}", "x_t−1", "where we ask", "x-t", 0.6, ((-4, 4, 0.05),), (-4, 4), (-4, 4)),
         ),
         posterior_world,

@@ -278,8 +278,11 @@
       const sentence = item ? item.querySelector('.derivation-move').textContent.replace(/\s+/g, ' ') : '';
       spoken.textContent = item ? `Line ${line} of ${items.length}. ${sentence}` : `All ${items.length} lines.`;
       if (!item) return;
+      const box = root.querySelector('.derivation-sliders');
+      const headroom = 64 + (box && getComputedStyle(box).position === 'sticky' ? box.offsetHeight : 0);
+      root.style.setProperty('--headroom', `${headroom + 8}px`);
       const { top, bottom } = item.getBoundingClientRect();
-      if (top > 64 && bottom < window.innerHeight - 72) return;
+      if (top > headroom && bottom < window.innerHeight - 72) return;
       const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
       item.scrollIntoView({ block: 'nearest', behavior: still ? 'auto' : 'smooth' });
     };
