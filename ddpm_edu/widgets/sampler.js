@@ -24,7 +24,7 @@ const TRIED = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]; // T of the curve t
 
 const MEANINGS = {
   'x-t': 'x_t: where the marked particle stands before the step, and x_t−1 where after it. Point at another walk to mark that one.',
-  epsilon: 'ε*: the noise that the best model sees in x_t. Here it needs no network: it is the score of the exact law, times −√(1 − ᾱ_t).',
+  epsilon: 'ε̂_t: the noise that the best model sees in x_t. Here it needs no network: it is the score of the exact law, times −√(1 − ᾱ_t).',
   score: 's_t: the slope of the log of the law of x_t, the curve on the right, at the particle.',
   sigma: 'σ_t z: the fresh noise that a step adds, none in the last.',
   'x-0': 'x̂_0: the data that the model sees behind x_t.',
@@ -71,7 +71,7 @@ function render({ model, el }) {
   const operator = (text) => html('span', { class: 'operator' }, text);
   const hat = () => html('span', { class: 'indexed' }, html('span', { class: 'hat' }, italic('x')), html('sub', { class: 'upright' }, '0'));
   const bar = (index = 't') => sub('ᾱ', index);
-  const best = () => html('span', {}, italic('ε'), '*');
+  const best = () => html('span', { class: 'indexed' }, html('span', { class: 'hat' }, italic('ε')), html('sub', {}, 't'));
   const star = (text) => term('epsilon', [best()], text);
   const terms = {
     next: term('x-t', [before()], 'x at t minus 1'),
