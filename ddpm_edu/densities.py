@@ -223,8 +223,9 @@ class Histogram:
             raise ValueError(
                 "noise must be above 0 for a score, but it was 0: the density of bars jumps at their edges"
             )
-        parts = self._log_parts(x)
-        return np.exp(-(self._z(x) ** 2) / 2 - logsumexp(parts, axis=-1, keepdims=True)) / _SQRT_2_PI
+        log_bells = -(self._z(x) ** 2) / 2 - logsumexp(self._log_parts(x), axis=-1, keepdims=True)
+        # beside an empty bar, which counts for nothing, an edge may be so much nearer than all mass that exp would overflow
+        return np.exp(np.minimum(log_bells, 600)) / _SQRT_2_PI
 
     def _log_parts(self, x: Any) -> np.ndarray:
         """The logarithm of each bar's share of the density at x, shape (…, K)."""

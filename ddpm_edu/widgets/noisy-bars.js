@@ -2,8 +2,6 @@
 
 import { SQRT_2PI, SQRT_HALF, erfc, erfcx, normalCdfDifference } from './normal.js';
 
-export const LOG_SQRT_2PI = Math.log(SQRT_2PI);
-
 /** The law of √(1 − noise) · x_0 + √noise · ε, for a histogram as `makeHistogram` gives it; noise from 0 to below 1. */
 export function noisyBars(histogram, noise, s = Math.sqrt(1 - noise)) {
   const { low, width, mass, count } = histogram;
@@ -16,19 +14,32 @@ export function noisyBars(histogram, noise, s = Math.sqrt(1 - noise)) {
   return { s, noise, sigma: Math.sqrt(noise), edges, density, first, last, mean: s * histogram.mean, variance: s * s * histogram.variance + noise };
 }
 
-/** log(Φ(z + h) − Φ(z)) for h > 0, finite in the far tails too. */
-export function logCdfDifference(z, h) {
+/** exp(−z²/2), as a multiple of exp(−nearest²/2), without the rounding of large squares. */
+function bell(z, nearest) {
+  return Math.exp(-0.5 * (Math.abs(z) - nearest) * (Math.abs(z) + nearest));
+}
+
+/** Φ(z + h) − Φ(z) for h > 0, as a multiple of exp(−nearest²/2); with nearest = 0 where the interval holds 0. */
+function cdfDifference(z, h, nearest) {
   const middle = z + 0.5 * h;
-  if (middle > 0) return logCdfDifference(-(z + h), h);
-  if (z + h > 0) return Math.log(normalCdfDifference(z, h));
+  if (middle > 0) return cdfDifference(-(z + h), h, nearest);
+  if (z + h > 0) return normalCdfDifference(z, h);
   if (h * Math.max(1, -middle) < 0.2) {
     const q = 0.25 * h * h;
     const c = middle * middle;
     const series = 1 + (q / 6) * (c - 1) + ((q * q) / 120) * ((c - 6) * c + 3) + ((q * q * q) / 5040) * (((c - 15) * c + 45) * c - 15);
-    return -0.5 * c - LOG_SQRT_2PI + Math.log(h * series);
+    return (bell(middle, nearest) * h * series) / SQRT_2PI;
   }
-  const near = -(z + h);
-  return -0.5 * near * near + Math.log(0.5 * (erfcx(near * SQRT_HALF) - Math.exp(-h * (near + 0.5 * h)) * erfcx(-z * SQRT_HALF)));
+  return 0.5 * (bell(z + h, nearest) * erfcx(-(z + h) * SQRT_HALF) - bell(z, nearest) * erfcx(-z * SQRT_HALF));
+}
+
+/** How many σ it is from x to the nearest bar that holds anything; 0 inside one. */
+function nearestBar({ sigma, edges, density, first, last }, x) {
+  let least = Infinity;
+  for (let k = first; k <= last; k++) {
+    if (density[k] > 0) least = Math.min(least, Math.max(0, edges[k] - x, x - edges[k + 1]));
+  }
+  return least / sigma;
 }
 
 /** The logarithm of the density at x: −∞ outside the bars where there is no noise. */
@@ -61,34 +72,38 @@ export function logDensity(law, x) {
     tail = next;
   }
   if (sum > 1e-14) return Math.log(sum);
-  const parts = [];
+  // far from the bars: everything as a multiple of what the nearest one would have
+  const nearest = nearestBar(law, x);
+  sum = 0;
   for (let k = first; k <= last; k++) {
-    if (density[k] > 0) parts.push(Math.log(density[k]) + logCdfDifference((x - edges[k + 1]) / sigma, (edges[k + 1] - edges[k]) / sigma));
+    if (density[k] > 0) sum += density[k] * cdfDifference((x - edges[k + 1]) / sigma, (edges[k + 1] - edges[k]) / sigma, nearest);
   }
-  const top = Math.max(...parts);
-  return top + Math.log(parts.reduce((total, part) => total + Math.exp(part - top), 0));
+  return Math.log(sum) - 0.5 * nearest * nearest;
 }
 
 /** The slope of the log-density at x, and the slope of that; of a law with noise. */
 export function scoreOf(law, x) {
   const { sigma, edges, density, first, last } = law;
-  const logP = logDensity(law, x);
+  const nearest = nearestBar(law, x);
+  let mass = 0;
   let slope = 0;
   let bend = 0;
   for (let k = first; k <= last; k++) {
     if (density[k] === 0) continue;
     const h = (edges[k + 1] - edges[k]) / sigma;
-    const c = (x - 0.5 * (edges[k] + edges[k + 1])) / sigma;
+    const low = (x - edges[k + 1]) / sigma;
+    const c = low + 0.5 * h;
+    mass += density[k] * cdfDifference(low, h, nearest);
     // with φ± = φ(c ± h/2):  φ₊ − φ₋  and  φ′₊ − φ′₋ = −(c + h/2) φ₊ + (c − h/2) φ₋, without cancellation for narrow bars
     const half = 0.5 * c * h;
-    const plus = Math.exp(-0.5 * (c + 0.5 * h) ** 2 - logP);
-    const minus = Math.exp(-0.5 * (c - 0.5 * h) ** 2 - logP);
-    const apart = Math.abs(half) < 1 ? -2 * Math.exp(-0.5 * c * c - 0.125 * h * h - logP) * Math.sinh(half) : plus - minus;
+    const plus = bell(low + h, nearest);
+    const minus = bell(low, nearest);
+    const apart = Math.abs(half) < 1 ? -2 * bell(c, nearest) * Math.exp(-0.125 * h * h) * Math.sinh(half) : plus - minus;
     slope += density[k] * apart;
     bend -= density[k] * (c * apart + 0.5 * h * (plus + minus));
   }
-  const score = slope / (SQRT_2PI * sigma);
-  return { logP, score, slope: bend / (SQRT_2PI * sigma * sigma) - score * score };
+  const score = slope / (SQRT_2PI * sigma * mass);
+  return { score, slope: bend / (SQRT_2PI * sigma * sigma * mass) - score * score };
 }
 
 /** The law one step on, of √α · x + √β · ε with α = 1 − β above 0. */

@@ -5,8 +5,10 @@
 // For one value of x_0 everything is Gaussian, so that the kernel is a sum of Gaussians of one known width, weighted over
 // the bars.  Sums over evenly spaced points then give its integrals to rounding.
 
-import { LOG_SQRT_2PI, logDensity, scoreOf, stepOn } from './noisy-bars.js';
-import { normalCdf, normalCdfDifference } from './normal.js';
+import { logDensity, scoreOf, stepOn } from './noisy-bars.js';
+import { SQRT_2PI, normalCdf, normalCdfDifference } from './normal.js';
+
+const LOG_SQRT_2PI = Math.log(SQRT_2PI);
 
 /**
  * Tweedie's two moments of q(x_{t−1} | x_t), from the score of x_t and its slope; null where α = 0 leaves nothing to divide
@@ -17,7 +19,7 @@ export function tweedie(law, beta, xt) {
   if (alpha === 0 || beta === 0) return null;
   const { score, slope } = scoreOf(stepOn(law, beta), xt);
   const share = 1 + beta * slope;
-  const lost = 1e-13 * beta * score * score > 1e-3 * share;
+  const lost = 1e-11 * beta * score * score > 1e-3 * share;
   return { score, slope, mean: (xt + beta * score) / Math.sqrt(alpha), variance: lost ? null : (beta / alpha) * share };
 }
 

@@ -445,3 +445,12 @@ def test_bars_have_no_slope():
             match=r"^noise must be above 0 for a score, but it was 0: the density of bars jumps at their edges$",
         ):
             slope(0.0)
+
+
+def test_empty_bars_far_from_the_mass_do_not_overflow():
+    """The edges of empty bars may be a hundred σ nearer to x than the only full one, whose far tail has a slope known."""
+    law = Histogram(np.linspace(-3, 3, 33), np.eye(32)[22], noise=1e-3)
+    far = Histogram([1.125, 1.3125], [1], noise=1e-3)
+    for x in (-4.0, 3.0, 5.0):
+        assert law.score(x) == pytest.approx(far.score(x), rel=1e-9)
+        assert law.score_slope(x) == pytest.approx(far.score_slope(x), rel=1e-6)
