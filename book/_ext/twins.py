@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import checked_equations
 import derivation
 import jupytext
 import nbformat
@@ -26,6 +27,8 @@ import yaml
 from build import BUILD, quiet_kernels
 from nbclient import NotebookClient
 from pybtex.database import Entry, parse_string
+
+from ddpm_edu import equations
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMONITIONS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important", "seealso": "See also"}
@@ -329,6 +332,8 @@ class Rewriter:
             return f"\n```{block.argument or 'text'}\n{block.text}\n```\n"
         if name == "bibliography":
             return self.references()
+        if name == "checked-equations":
+            return self.checked_equations()
         if name == "tableofcontents":
             lines = [
                 f"- [{self.title(chapter)}]({chapter}.ipynb)" for chapter in self.book.names if chapter != self.name
@@ -373,10 +378,27 @@ class Rewriter:
         number = f"**Fig. {self.book.numbers[label]}** " if label in self.book.numbers else ""
         return f"{number}{self.markdown(text.strip())}"
 
+    def checked_equations(self) -> str:
+        """All checked equations, by chapter, without the errors, which differ from machine to machine."""
+        parts = []
+        for chapter, found in equations.register.by_chapter(self.book.folder).items():
+            parts.append(f"\n### {self.title(chapter)}\n\n| Equation | What is compared |\n| :-- | :-- |")
+            for check, page in found:
+                number = f"[({self.numbered(page.label)})]({chapter}.ipynb)"
+                parts.append(f"| {number} {check.kind} | {in_markdown(check.how)} |")
+        return "\n".join(parts) + "\n"
+
     def references(self) -> str:
         """The works that the chapter has cited, one a line."""
         keys = sorted(self.cited, key=lambda key: (authors(self.book.entries[key]), key))
         return "\n" + "\n".join(f"- {reference(self.book.entries[key])}" for key in keys) + "\n"
+
+
+def in_markdown(sentence: str) -> str:
+    """What a check says of itself, with code as code and indices set low."""
+    forms = {"literal": "`{}`", "subscript": "<sub>{}</sub>"}
+    parts = checked_equations.marked(sentence)
+    return "".join(forms.get(part.tagname, "{}").format(part.astext()) for part in parts).replace("|", r"\|")
 
 
 def quote(text: str) -> str:

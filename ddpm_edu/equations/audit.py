@@ -61,7 +61,7 @@ class Shares:
         for tally in self.tallies:
             for misprint in tally.lives:
                 why = self.reasons.get((tally.label, misprint.what), "Not explained.")
-                lines.append(f"  not caught: {tally.label}, {misprint.what}. {why}")
+                lines += [f"  not caught: {misprint.what} in {tally.label}.", f"    {why}"]
         functions = self.equations - self.parsed
         lines.append(f"{self.rejected} of {self.variants} wrong variants of the other {functions} are rejected")
         return "\n".join(lines)

@@ -245,6 +245,20 @@ def matched(where: Path | None = None) -> list[tuple[Check, book.Printed]]:
     return [(check, pages[label]) for label, check in known.items()]
 
 
+def by_chapter(where: Path | None = None) -> dict[str, list[tuple[Check, book.Printed]]]:
+    """The chapters that have checked equations, in the order of the book, each with its equations in the order of the page.
+
+    A label without a check and a check without a label are left out.
+    """
+    known, pages = checks(where), book.printed(where)
+    result: dict[str, list[tuple[Check, book.Printed]]] = {}
+    for chapter in map(chapter_name, CHAPTERS):
+        found = [(known[label], page) for label, page in pages.items() if page.chapter == chapter and label in known]
+        if found:
+            result[chapter] = sorted(found, key=lambda pair: pair[1].line)
+    return result
+
+
 def run(check: Check, text: str) -> Result:
     """Check the equation `text`. What cannot be read or evaluated has an infinite residual, and `how` says why."""
     how = check.how
