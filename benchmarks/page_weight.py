@@ -1,9 +1,11 @@
-"""What a reader's browser loads for the laboratory's page, in bytes after gzip: ours, the theme's and MathJax's.
+"""What a reader's browser loads for each page of the book, in bytes after gzip: ours, the theme's and MathJax's.
 
-    python benchmarks/page_weight.py [NAME]      writes benchmarks/page_weight.json (for the default page)
+    python benchmarks/page_weight.py               every page; writes page_weight.json
+    python benchmarks/page_weight.py NAME …        these pages only; prints every file, writes nothing
 
-The built page is opened in headless Chromium, every file that it asks for is noted, and its size taken as a server would
-send it: text through gzip, pictures and fonts (which are compressed already) as they are.
+Each built page is opened in headless Chromium, every file that it asks for is noted, and its size taken as a server would
+send it: text through gzip, pictures and fonts (which are compressed already) as they are. The page's own text holds that
+of its widgets.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-OURS = {"palette.css", "icons.css", "book.css", "book.js", "widget-host.js"}
+OURS = {"palette.css", "icons.css", *(path.name for path in (ROOT / "book" / "_static").iterdir())}
 COMPRESSED = {".png", ".jpg", ".woff", ".woff2", ".webp", ".gif"}
 LIMITS = {"ours": 150_000, "all": 1_000_000}
 
@@ -33,19 +35,18 @@ def chromium() -> str:
     raise FileNotFoundError("Chromium is missing; as root: apt-get install chromium")
 
 
-def requested(page: Path) -> list[Path]:
+def requested(browser: Browser, page: Path) -> list[Path]:
     """Every file that the page loads, itself included."""
     urls: set[str] = set()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        tab = browser.new_page(viewport={"width": 1300, "height": 900})
-        tab.on("request", lambda request: urls.add(request.url))
-        tab.goto(page.as_uri(), timeout=120_000)
+    tab = browser.new_page(viewport={"width": 1300, "height": 900})
+    tab.on("request", lambda request: urls.add(request.url))
+    tab.goto(page.as_uri(), timeout=120_000)
+    if "tex-chtml.js" in page.read_text("utf8"):
         tab.wait_for_function("window.MathJax?.startup?.promise !== undefined", timeout=120_000)
         tab.evaluate("window.MathJax.startup.promise.then(() => null)")
-        tab.evaluate("document.querySelectorAll('img').forEach((picture) => picture.setAttribute('loading', 'eager'))")
-        tab.wait_for_timeout(2000)
-        browser.close()
+    tab.evaluate("document.querySelectorAll('img').forEach((picture) => picture.setAttribute('loading', 'eager'))")
+    tab.wait_for_timeout(2000)
+    tab.close()
     return [Path(unquote(urlsplit(url).path)) for url in sorted(urls) if url.startswith("file:")]
 
 
@@ -62,34 +63,47 @@ def owner(path: Path, page: Path) -> str:
     return "MathJax" if "mathjax" in path.parts else "theme"
 
 
-def measure(page: Path) -> dict[str, object]:
-    """The record for one page."""
+def measure(browser: Browser, page: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """The bytes of one page by owner, and of each file, the heaviest first."""
     totals: dict[str, int] = defaultdict(int)
     files: dict[str, int] = {}
-    for path in requested(page):
+    for path in requested(browser, page):
         files[path.relative_to(HTML).as_posix()] = weight(path)
         totals[owner(path, page)] += weight(path)
     heaviest = dict(sorted(files.items(), key=lambda item: -item[1]))
-    total = {"all": sum(totals.values()), **dict(sorted(totals.items()))}
-    return {
-        "page": page.relative_to(HTML).as_posix(),
-        "bytes": total,
-        "limits": LIMITS,
-        "requests": len(files),
-        "files": heaviest,
-    }
+    return {"all": sum(totals.values()), **dict(sorted(totals.items()))}, heaviest
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, print, write the record; the exit status is 1 where a limit is passed."""
-    name = arguments[0] if arguments else "one-dimensional-laboratory"
-    record = measure(HTML / "book" / f"{name}.html")
-    if not arguments:
-        (ROOT / "benchmarks" / "page_weight.json").write_text(json.dumps(record, indent=2) + "\n", "utf8")
-    total = record["bytes"]
-    assert isinstance(total, dict)
-    print(", ".join(f"{part} {size / 1000:.0f} kB" for part, size in total.items()))
-    return int(any(total[part] > limit for part, limit in LIMITS.items()))
+def main(names: list[str]) -> int:
+    """Measure, print, write the record; the exit status is 1 where a page passes a limit."""
+    pages = [HTML / "book" / f"{name}.html" for name in names] or sorted((HTML / "book").glob("*.html"))
+    if missing := [page.stem for page in pages if not page.exists()]:
+        raise SystemExit(f"these pages are not built: {', '.join(missing)}; run `make book`")
+    if not pages:
+        raise SystemExit("there are no built pages; run `make book`")
+    record, met = {}, True
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        for page in pages:
+            total, files = measure(browser, page)
+            own = sum(size for name, size in files.items() if "_images" in name)
+            record[page.stem] = {
+                **total,
+                "page": files[page.relative_to(HTML).as_posix()],
+                "pictures": own,
+                "requests": len(files),
+            }
+            heavy = any(total.get(part, 0) > limit for part, limit in LIMITS.items())
+            met = met and not heavy
+            shown = ", ".join(f"{part} {size / 1000:.0f} kB" for part, size in total.items())
+            print(f"{page.stem:28} {shown}{'   above the limit' if heavy else ''}", flush=True)
+            for name, size in files.items() if names else ():
+                print(f"    {size:8} {name}")
+        browser.close()
+    if not names:
+        text = json.dumps({"limits": LIMITS, "met": met, "bytes": record}, indent=2)
+        (ROOT / "benchmarks" / "page_weight.json").write_text(text + "\n", "utf8")
+    return int(not met)
 
 
 if __name__ == "__main__":
