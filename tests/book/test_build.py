@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import build
@@ -83,9 +84,13 @@ def test_errors_are_written_small(number: float, text: str) -> None:
     assert checked_equations.size(number) == text
 
 
-def warnings_for(folder: Path, equations: dict[str, str]) -> tuple[str, str]:
+def equation(label: str, latex: str) -> str:
+    """A numbered equation, as a chapter has it."""
+    return f"```{{math}}\n:label: {label}\n{latex}\n```\n\n"
+
+
+def warnings_and_page(folder: Path, text: str) -> tuple[str, str]:
     """Build a book whose one chapter is `closed-form`, and return its warnings and its page."""
-    text = "".join(f"```{{math}}\n:label: {label}\n{latex}\n```\n\n" for label, latex in equations.items())
     (folder / "book").mkdir()
     (folder / "book" / "closed-form.md").write_text(f"# Closed form\n\n{text}")
     warnings = io.StringIO()
@@ -106,7 +111,8 @@ def warnings_for(folder: Path, equations: dict[str, str]) -> tuple[str, str]:
 
 @pytest.mark.filterwarnings("ignore")  # Sphinx itself, run inside a test, warns of its own future
 def test_an_equation_without_a_check_a_misprint_and_a_check_without_equation_are_warnings(tmp_path: Path) -> None:
-    warnings, html = warnings_for(tmp_path, {"merge": WRONG, "nonsense": r"\beta_t = 1"})
+    text = equation("merge", WRONG) + equation("nonsense", r"\beta_t = 1")
+    warnings, html = warnings_and_page(tmp_path, text)
     assert "equation 'nonsense' has no check" in warnings
     assert "equation 'merge' fails its check" in warnings
     assert "check 'closed-form' is of no equation in the chapter closed-form" in warnings
@@ -115,6 +121,35 @@ def test_an_equation_without_a_check_a_misprint_and_a_check_without_equation_are
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_right_equation_is_no_warning_and_carries_a_note(tmp_path: Path) -> None:
-    warnings, html = warnings_for(tmp_path, {"merge": RIGHT})
+    warnings, html = warnings_and_page(tmp_path, equation("merge", RIGHT))
     assert "'merge'" not in warnings
     assert "checked as printed, error" in html
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_list_of_equations_has_a_row_for_each_in_the_order_of_the_page(tmp_path: Path) -> None:
+    law = r"q(x_t \mid x_{t-1}) = \mathcal{N}(x_t; \sqrt{\alpha_t}\,x_{t-1}, \beta_t I)"
+    text = equation("merge", RIGHT) + equation("forward-kernel", law) + equation("nonsense", "a = b")
+    _, html = warnings_and_page(tmp_path, text + "## All\n\n```{checked-equations}\n```\n")
+    assert re.search(r'<section id="equations-closed-form">\s*<h3>Closed form', html)
+    table = html[html.index("<table") : html.index("</table>")]
+    rows = [re.sub(r"<[^>]+>", "", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
+    assert len(rows) == 3, "a head, and a row for each equation with a check"
+    assert re.search(r"\(1\) parsed\s+Both sides are compared .* ≤\s1·10⁻⁹", rows[1], re.DOTALL)
+    assert re.search(
+        r"\(2\) parsed\s+The printed law .* schedule’s αt and βt\.\s+\d·10⁻¹⁶ ≤\s1·10⁻⁹", rows[2], re.DOTALL
+    )
+    assert 'href="#equation-forward-kernel"' in table
+
+
+def test_a_check_names_code_and_low_indices() -> None:
+    parts = checked_equations.marked("With forward.kernel_step at x_{t−1}, ᾱ_t, x̂_0 and s_tx; e.g. not this one.")
+    assert [(part.tagname, part.astext()) for part in parts if part.tagname != "#text"] == [
+        ("literal", "forward.kernel_step"),
+        ("subscript", "t−1"),
+        ("subscript", "t"),
+        ("subscript", "0"),
+    ]
+    assert "".join(part.astext() for part in parts) == (
+        "With forward.kernel_step at xt−1, ᾱt, x̂0 and s_tx; e.g. not this one."
+    )

@@ -9,6 +9,9 @@ import nbformat
 import pytest
 import twins
 
+from ddpm_edu.equations import register
+from ddpm_edu.equations.book import Printed
+
 HEADER = "---\njupytext:\n  text_representation:\n    extension: .md\n    format_name: myst\nkernelspec:\n  display_name: Python 3\n  name: python3\n---\n\n"
 FIRST = """
 # First chapter
@@ -156,6 +159,16 @@ def test_numbers_follow_the_table_of_contents(book: twins.Book) -> None:
 )
 def test_directives_and_roles(book: twins.Book, source: str, expected: str) -> None:
     assert rewrite(book, source) == expected
+
+
+def test_checked_equations_become_a_table_for_each_chapter(book: twins.Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = register.FunctionCheck("three", "second", "forward.step at x_{t−1} | x_t.", "mpmath", "", abs, abs)
+    found = [(check, Printed("three", "second", "", 1))]
+    monkeypatch.setattr(register, "by_chapter", lambda where: {"second": found} if where == book.folder else {})
+    assert rewrite(book, "```{checked-equations}\n```") == (
+        "### Second chapter\n\n| Equation | What is compared |\n| :-- | :-- |\n"
+        "| [(2.1)](second.ipynb) mpmath | `forward.step` at x<sub>t−1</sub> \\| x<sub>t</sub>. |"
+    )
 
 
 def test_bibliography_lists_what_was_cited_and_nothing_else(book: twins.Book) -> None:
