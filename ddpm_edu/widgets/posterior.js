@@ -46,6 +46,8 @@ function render({ model, el }) {
     }
     if (POSTERIOR_KINDS.includes(model.get('kind'))) state.kind = model.get('kind');
   };
+  fromModel();
+  const first = { ...state }; // what Reset leads back to
   const kept = keepState({
     model,
     el,
@@ -113,7 +115,7 @@ function render({ model, el }) {
     { class: 'transport', role: 'group', 'aria-label': 'Walk back to t = 1' },
     playButton,
     html('button', { type: 'button', class: 'chip', onclick: () => setT(state.t > 1 ? state.t - 1 : state.T) }, 'One back'),
-    html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); change({ ...USUAL }); } }, 'Reset'),
+    html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); change({ ...first }); } }, 'Reset'),
   );
   const positions = chips({ label: 'Look at', items: POSITIONS, choose: ({ x_0, x_t, t, T, kind }) => change({ x_0, x_t, t, T, kind }) });
 
@@ -280,11 +282,11 @@ function chainFigure({ moveStart, moveNow }) {
   const caption = html(
     'figcaption',
     {},
-    html('b', {}, 'The chain'),
+    html('b', {}, 'The chain about ', italic('t')),
     html('span', { class: 'aside' }, 'Drag the two marks.'),
     html('span', { class: 'keys' }, key('jump', 'band', 'where chains from ', sub('x', '0'), ' are, ±1 sd'), key('mean', 'mean', 'mean, one step back')),
   );
-  let [x, y, T] = [null, null, 0];
+  let [x, y] = [null, null];
   let drawn = '';
   let held = '';
   let places = [];
@@ -320,21 +322,22 @@ function chainFigure({ moveStart, moveNow }) {
       const reach = Math.max(2.6, Math.abs(x0) + 0.4, Math.abs(xt) + 0.4, Math.abs(p.mean) + 0.2);
       // while a mark is held the axis stays, so that the mark stays under the pointer
       const half = held && y ? y.domain[1] : reach <= 4.4 ? 4.4 : niceAbove(reach);
-      const wanted = `${schedule.T} ${schedule.beta[schedule.T]} ${schedule.beta[1]} ${half} ${x0} ${plot.width}`;
+      // of a long chain only the part about t, so that its marks do not stand on each other
+      const end = held && x ? x.domain[1] : Math.min(schedule.T, niceAbove(2.2 * t));
+      const wanted = `${schedule.T} ${schedule.beta[schedule.T]} ${schedule.beta[1]} ${end} ${half} ${x0} ${plot.width}`;
       if (wanted !== drawn) {
         drawn = wanted;
-        T = schedule.T;
-        x = linear(0, T, left, right);
+        x = linear(0, end, left, right);
         y = linear(-half, half, bottom, top);
-        const count = Math.min(T, 100);
-        const at = (i) => Math.round((i / count) * T);
+        const count = Math.min(end, 100);
+        const at = (i) => Math.round((i / count) * end);
         const centre = (i) => Math.sqrt(schedule.alphaBar[at(i)]) * x0;
         const sd = (i) => Math.sqrt(schedule.noiseShare[at(i)]);
         setAttribute(band, 'd', areaPath(count + 1, (i) => x(at(i)), (i) => y(centre(i) + sd(i)), (i) => y(centre(i) - sd(i))));
         setAttribute(middle, 'd', linePath(count + 1, (i) => x(at(i)), (i) => y(centre(i))));
         yAxis.draw((half <= 4.4 ? [-4, -2, 0, 2, 4] : ticks(-half, half, 5)).map((v) => ({ at: y(v), label: sayExactly(v) })), left, right, left - 6);
-        const marks = T < 4 ? Array.from({ length: T + 1 }, (_, i) => i) : [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * T));
-        xAxis.draw(marks.map((v) => ({ at: x(v), label: String(v), anchor: v === T ? 'end' : 'middle' })), bottom, bottom + 5, bottom + 19);
+        const marks = end < 4 ? Array.from({ length: end + 1 }, (_, i) => i) : [0, 0.25, 0.5, 0.75, 1].map((share) => Math.round(share * end));
+        xAxis.draw(marks.map((v) => ({ at: x(v), label: String(v), anchor: v === end ? 'end' : 'middle' })), bottom, bottom + 5, bottom + 19);
         place(tName, { x: right, y: bottom + 33 });
       }
       places = [[x(0), y(x0)], [x(t), y(xt)]];

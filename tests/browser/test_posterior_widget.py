@@ -288,6 +288,20 @@ def test_walking_back(shown: Callable[..., Visit]) -> None:
     assert [field(page, symbol) for symbol in ("x_0", "x_t", "t", "T")] == [1.5, -0.5, 5, 10]
 
 
+def test_reset_leads_back_to_what_the_cell_set(shown: Callable[..., Visit]) -> None:
+    page = shown("#posterior.t=7", traits={"x_0": 0.5, "x_t": 0.55, "t": 10, "T": 1000, "kind": "linear"})
+    assert field(page, "t") == 7
+    page.press("coarse steps")
+    page.press("Reset")
+    assert [field(page, symbol) for symbol in ("x_0", "x_t", "t", "T")] == [0.5, 0.55, 10, 1000]
+
+
+def test_the_chain_shows_the_part_about_t(shown: Callable[..., Visit]) -> None:
+    """At t = 10 of 1000 both marks can be taken hold of."""
+    page = shown(traits={"x_0": 0.5, "x_t": 0.55, "t": 10, "T": 1000, "kind": "linear"})
+    assert centre(page, ".mark-now")[0] - centre(page, ".mark-start")[0] > 60
+
+
 def test_positions_worth_seeing(shown: Callable[..., Visit]) -> None:
     page = shown()
     for name, sentence in {
