@@ -96,7 +96,7 @@ def discretised_log_likelihood(x_0: Any, mean: Any, variance: Any, levels: int =
     if bool((abs(x_0) > 1).any() if hasattr(x_0, "any") else abs(x_0) > 1):
         raise ValueError(f"x_0 must lie in [−1, 1], but it went from {np.min(x_0)} to {np.max(x_0)}")
     half, sigma = 1 / (levels - 1), variance**0.5
-    far = 1e3 * half / sigma + abs(x_0 - mean) / sigma + 40  # as good as infinite, and no infinity is subtracted
+    far = abs(x_0 - mean) / sigma + 40  # as good as infinite, and no infinity is subtracted
     upper = (x_0 + half - mean) / sigma + (x_0 > 1 - half) * far
     lower = (x_0 - half - mean) / sigma - (x_0 < half - 1) * far
     flip = lower > 0  # take the difference in the tail where both are small

@@ -363,6 +363,8 @@ def test_one_level_is_a_number_and_float32_will_do():
     middle = bounds.discretised_log_likelihood(1 / 255, 1 / 255, 1e-10)
     assert np.shape(middle) == ()
     assert middle == pytest.approx(0, abs=1e-12)
+    for edge in (-1.0, 1.0):
+        assert bounds.discretised_log_likelihood(edge, 1.2 * edge, 1e-4) == pytest.approx(0, abs=1e-12)
     pixel = bounds.discretised_log_likelihood(torch.tensor([-1.0, 1 / 255, 1.0]), torch.zeros(3), torch.tensor(1e-3))
     expected = [float(exact_level(x, 0, 1e-3, 256)) for x in (-1, 1 / 255, 1)]
     assert pixel.dtype == torch.float32
