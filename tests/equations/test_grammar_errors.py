@@ -1,0 +1,48 @@
+"""What the grammar says about text that it does not know: what, where, and the line with the place marked."""
+
+from __future__ import annotations
+
+import pytest
+
+from ddpm_edu.equations.grammar import GrammarError, expression, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = b ! c", "the book's notation does not allow '! c' here at position 6:\n  a = b ! c\n        ^"),
+        ("! a = b", "the book's notation does not allow '! a = b' here at position 0:\n  ! a = b\n  ^"),
+        ("a = b ^", "the equation ends too early at position 7:\n  a = b ^\n         ^"),
+        ("a = b + \n ", "the equation ends too early at position 7:\n  a = b + \n         ^"),
+        ("", "the equation ends too early at position 0:\n  \n  ^"),
+        ("\n\n", "the equation ends too early at position 0:\n  \n  ^"),
+        ("\na = ! b", "the book's notation does not allow '! b' here at position 5:\n  a = ! b\n      ^"),
+        # in the middle of many lines: the row that holds the place and no other
+        (
+            "a\n= b,\nc = d ! e,\nf\n= g",
+            "the book's notation does not allow '! e,' here at position 13:\n  c = d ! e,\n        ^",
+        ),
+        (
+            "a\n= b,\nc = ) e,\nf\n= g",
+            "the book's notation does not allow ')' here at position 11:\n  c = ) e,\n      ^",
+        ),
+        # twelve characters at most are quoted, and none of the next line
+        (
+            "a = ? 234567890123",
+            "the book's notation does not allow '? 2345678901' here at position 4:\n  a = ? 234567890123\n      ^",
+        ),
+    ],
+)
+def test_the_message_shows_the_place(text: str, message: str) -> None:
+    with pytest.raises(GrammarError) as caught:
+        parse(text)
+    assert str(caught.value) == message
+    assert caught.value.__suppress_context__
+    assert isinstance(caught.value, ValueError)
+
+
+def test_an_expression_has_no_sides() -> None:
+    with pytest.raises(GrammarError):
+        expression(r"a \sim b")
+    with pytest.raises(GrammarError, match="position 4"):
+        expression("a + ! b")
