@@ -4,6 +4,7 @@
 # make serve      show the built book at http://localhost:8000
 # make train      train on the 60,000 digits (PRESET=cpu, RUN=runs/mine)
 # make chapter NAME=schedules   a quick look at one chapter
+# make mutants    change the mathematics in every small way and see whether the tests notice (an hour; ROOMS=forward: one part)
 # make clean      remove what was built; the virtual environment stays
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ export IPYTHONDIR := $(CURDIR)/_build/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: book test notebooks serve train chapter clean
+.PHONY: book test notebooks serve train chapter mutants clean
 
 book: $(READY)
 	@$(BIN)/python book/_ext/build.py
@@ -43,6 +44,10 @@ serve: book
 
 train: $(READY)
 	@$(BIN)/python -m ddpm_edu train --preset $(PRESET) --run $(RUN)
+
+mutants: $(READY)
+	@$(BIN)/python -m pip install --quiet --requirement tests/mutants/requirements.txt
+	@$(BIN)/python tests/mutants/run.py $(ROOMS)
 
 clean:
 	rm -rf _build
