@@ -150,3 +150,19 @@ export function whenQuiet(callback, milliseconds) {
   request.cancel = () => clearTimeout(timer);
   return request;
 }
+
+/** Calls back in an idle moment; like `perFrame`, several requests are one. */
+export function whenIdle(callback) {
+  const [ask, withdraw] = window.requestIdleCallback ? [(f) => window.requestIdleCallback(f, { timeout: 250 }), window.cancelIdleCallback] : [(f) => setTimeout(f, 12), clearTimeout];
+  let waiting = 0;
+  const request = () => {
+    if (!waiting) {
+      waiting = ask(() => {
+        waiting = 0;
+        callback();
+      });
+    }
+  };
+  request.cancel = () => withdraw(waiting);
+  return request;
+}

@@ -1,7 +1,7 @@
 // The whole algorithm in the page: particles walk back from N(0, 1) to the reader's histogram, with the exact score.
 
 import { barsFigure } from './bars.js';
-import { Axis, areaPath, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks } from './drawing.js';
+import { Axis, areaPath, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenIdle } from './drawing.js';
 import { chips, followPageMath, italic, lights, numbersTable, player, prose, reducedMotion, root, slider, sub, term } from './controls.js';
 import { countInto, makeHistogram } from './histogram.js';
 import { keepState, sentenceUnder } from './keeper.js';
@@ -18,8 +18,8 @@ import { say, sayCount, sayExactly } from './words.js';
 const USUAL = { T: 100, t: 0, particles: 500, kind: 'linear', noise: 'beta', seed: 1 };
 const REACH = [-4, 4];
 const SIDE = 40; // pixels kept free beside the walks and the bars, so that they share their x
-const SHOWN = 60; // walks that are drawn
-const SLICE = 2.5; // milliseconds of walking in one frame
+const SHOWN = 48; // walks that are drawn
+const SLICE = 4; // milliseconds of walking in one idle moment
 const TRIED = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]; // T of the curve that is filled in when all else is done
 
 const MEANINGS = {
@@ -240,12 +240,14 @@ function render({ model, el }) {
       plan = { ...planWalk(histogram, kind, T, noise), kind };
       next = 0;
     }
-    if (size.T !== T || size.particles !== particles) {
-      const stale = size.T === T ? paths.subarray(0, Math.min(size.particles, particles) * (T + 1)) : null;
-      done = stale ? Math.min(done, particles) : 0;
-      next = Math.min(next, particles);
-      paths = new Float64Array(particles * (T + 1));
-      if (stale) paths.set(stale);
+    if (size.T !== T) done = 0;
+    done = Math.min(done, particles);
+    next = Math.min(next, particles);
+    const room = particles * (T + 1);
+    if (paths.length < room) {
+      const kept = paths;
+      paths = new Float64Array(Math.max(room, 1.5 * kept.length));
+      if (size.T === T) paths.set(kept); // with the same T each walk has the same place
     }
     size = { T, particles };
     seed = state.seed;
@@ -253,9 +255,9 @@ function render({ model, el }) {
     version += 1;
   };
 
-  /** Walks for a few milliseconds; true when there is more to do. */
-  const work = () => {
-    const until = performance.now() + SLICE;
+  /** Walks for some milliseconds; true when there is more to do. */
+  const work = (milliseconds) => {
+    const until = performance.now() + milliseconds;
     const { T, particles } = size;
     while (next < particles) {
       walkBack(plan, noiseOf(plan, seed, next), paths, next * (T + 1));
@@ -301,10 +303,13 @@ function render({ model, el }) {
   let shapedFor = 0;
   let finished = false;
   let sized = false;
+  let drawTries = () => {};
   const draw = () => {
     if (!sized) return;
+    asked = false;
     prepare();
-    const more = visible && work();
+    if (visible && work(0.7)) labour();
+    paintedAt = performance.now();
     const { T, t, particles } = state;
     const stride = T + 1;
     finished = next === particles;
@@ -319,7 +324,8 @@ function render({ model, el }) {
     setAttribute(landed, 'd', t === 0 && done > 0 ? landedPath(xs) : '');
     walks.draw({ T, t, paths, done, marked, version, lit });
     law.draw({ law: t > 0 ? plan.law(t) : null, histogram, xs, t });
-    steps.draw({ tries, T, floor, distance });
+    drawTries = () => steps.draw({ tries, T, floor, distance });
+    drawTries();
 
     lengthSlider.show(T);
     countSlider.show(particles);
@@ -355,7 +361,6 @@ function render({ model, el }) {
       ['the same for true draws, on average', say(floor)],
     ]);
     kept.save();
-    if (more) update();
   };
 
   /** The particles' ends, counted on the bars and drawn over them, at the same area. */
@@ -396,10 +401,27 @@ function render({ model, el }) {
     terms.score.show(say(-step.eps / Math.sqrt(schedule.noiseShare[now])));
   };
 
-  const update = perFrame(draw);
+  const redraw = perFrame(draw);
+  let asked = false;
+  let paintedAt = 0;
+  const update = () => {
+    asked = true;
+    redraw();
+  };
+  // the walking goes on when nothing else happens; what it found is drawn at its milestones
+  const labour = whenIdle(() => {
+    if (!visible || asked) return; // the next drawing starts it again
+    const [drawnTo, triesBefore] = [Math.min(next, SHOWN), tries.size];
+    const more = work(SLICE);
+    const ended = next === size.particles;
+    if ((ended && !finished) || (drawnTo < SHOWN && next >= SHOWN) || (!ended && performance.now() > paintedAt + 250)) update();
+    else if (tries.size > triesBefore) drawTries();
+    if (more) labour();
+  });
   const resize = new ResizeObserver(() => {
     setAttribute(outer, 'data-columns', outer.clientWidth >= 640 ? '2' : '1');
     for (const figure of [walks, bars, law, steps]) figure.resize();
+    if (!sized) walks.recolour();
     sized = true;
     draw();
   });
@@ -411,7 +433,7 @@ function render({ model, el }) {
   sight.observe(outer);
   // the canvas takes its colours from the page's theme
   const recolour = () => {
-    version += 1;
+    walks.recolour();
     update();
   };
   const theme = new MutationObserver(recolour);
@@ -427,7 +449,8 @@ function render({ model, el }) {
     sight.disconnect();
     theme.disconnect();
     scheme.removeEventListener('change', recolour);
-    update.cancel();
+    redraw.cancel();
+    labour.cancel();
     words.announce.cancel();
     kept.stop();
   };
@@ -457,7 +480,7 @@ function walksFigure({ setT, mark }) {
   let x = linear(...REACH, 0, 1);
   let y = linear(1, 0, 0, 1);
   let last = {};
-  let colours = null;
+  let colour = '';
 
   const nearest = (at) => {
     const { T, paths, done } = last;
@@ -493,6 +516,10 @@ function walksFigure({ setT, mark }) {
   return {
     caption,
     element,
+    recolour: () => {
+      colour = getComputedStyle(box).getPropertyValue('--x-t');
+      last = {};
+    },
     resize: () => {
       plot.resize();
       const ratio = window.devicePixelRatio || 1;
@@ -511,16 +538,15 @@ function walksFigure({ setT, mark }) {
         y = linear(T, 0, top, bottom);
         yAxis.draw([T, 0.75 * T, 0.5 * T, 0.25 * T, 0].map(Math.round).filter((v, i, all) => all.indexOf(v) === i).map((v) => ({ at: y(v), label: sayCount(v) })), left, right, left - 20);
       }
-      // each path through at most some 150 of its points, the walked part alone
-      const every = Math.max(1, Math.round(T / 150));
+      // each path through at most some 120 of its points, the walked part alone
+      const every = Math.max(1, Math.round(T / 120));
       const times = [];
       for (let s = T; s > t; s -= every) times.push(s);
       times.push(t);
       const shown = Math.min(SHOWN, done);
       if (last.version !== version || last.t !== t || last.T !== T) {
-        if (!colours || last.version !== version) colours = getComputedStyle(box).getPropertyValue('--x-t');
         pen.clearRect(0, 0, plot.width, plot.height);
-        pen.strokeStyle = colours;
+        pen.strokeStyle = colour;
         pen.lineWidth = 1;
         pen.lineJoin = 'round';
         pen.globalAlpha = 0.28;
@@ -585,7 +611,7 @@ function lawFigure() {
       let X;
       let P;
       if (law) {
-        X = Float64Array.from({ length: 241 }, (_, i) => -4 + i / 30);
+        X = Float64Array.from({ length: 161 }, (_, i) => -4 + i / 20);
         P = X.map((v) => Math.exp(logDensity(law, v)));
       } else {
         // the histogram itself, with its corners
