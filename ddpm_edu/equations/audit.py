@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -59,9 +60,9 @@ class Shares:
             f"  {self.caught - refused:,} by their value, {refused:,} because something in them has no meaning there",
         ]
         for tally in self.tallies:
-            for misprint in tally.lives:
-                why = self.reasons.get((tally.label, misprint.what), "Not explained.")
-                lines += [f"  not caught: {misprint.what} in {tally.label}.", f"    {why}"]
+            for what, count in Counter(misprint.what for misprint in tally.lives).items():
+                why = self.reasons.get((tally.label, what), "Not explained.")
+                lines += [f"  not caught: {what} in {tally.label}{', twice' if count == 2 else ''}.", f"    {why}"]
         functions = self.equations - self.parsed
         lines.append(f"{self.rejected} of {self.variants} wrong variants of the other {functions} are rejected")
         return "\n".join(lines)

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from .grammar import parse
 from .tree import (
+    FUNCTIONS,
     Big,
     Call,
+    Derivative,
     Divergence,
     Equation,
     Fraction,
     Law,
+    Mean,
     Number,
     Power,
     Product,
@@ -35,6 +38,7 @@ T = Symbol("t")
 BEFORE = Sum(((1, T), (-1, Number("1"))))
 TURNED = {r"\ge": r"\le", r"\le": r"\ge"}
 OTHER = {"alpha": "beta", "beta": "alpha", "sin": "cos", "cos": "sin", "exp": "log", "log": "exp"}
+LAWS = {"p": "q", "q": "p"}
 ACCENTED = {"alpha": "bar", "beta": "tilde"}
 
 
@@ -135,11 +139,19 @@ def _here(node: Any, inside: str) -> Iterator[tuple[str, Any]]:
             yield "an exponent dropped", base
             yield "an exponent doubled", Power(base, Product((Number("2"), exponent)))
             yield "an exponent raised by one", Power(base, Sum(((1, exponent), (1, Number("1")))))
-        case Call(name, _, given):
+        case Call(name, arguments, given):
             if name in OTHER:
                 yield "another function", replace(node, name=OTHER[name])
+            if name in LAWS:
+                yield "p and q confused", replace(node, name=LAWS[name])
+            if name in FUNCTIONS.split("|"):
+                yield "a function dropped", arguments[0]
             for place in range(len(given)):
                 yield "a condition dropped", replace(node, given=(*given[:place], *given[place + 1 :]))
+        case Mean(_, body):
+            yield "a mean dropped", body
+        case Derivative(_, body):
+            yield "a derivative dropped", body
         case Divergence(first, second):
             yield "two laws swapped", Divergence(second, first)
         case Big(kind, _, lower, upper, _):

@@ -37,6 +37,7 @@ def _(rng: np.random.Generator) -> Case:
     "vae-elbo",
     r"\log p(x)",
     how=f"All sides are {TABLE}, for random laws of x and z; they must agree where q(z | x) is the true law of the codes.",
+    harmless={"p and q confused": "p(x, z) / p(z | x) is p(x) for every z, so that is true as well."},
 )
 def _(rng: np.random.Generator) -> Case:
     tight = bool(rng.integers(2))
@@ -84,6 +85,7 @@ def _(rng: np.random.Generator) -> Case:
     "elbo",
     r"\log p_\theta(x_0)",
     how=f"Both sides are {TABLE}, for two random chains; they must agree where both have the same paths to x_0.",
+    harmless={"p and q confused": "p(x_0…x_T) / p(x_1…x_T | x_0) is p(x_0), so that is true as well."},
 )
 def _(rng: np.random.Generator) -> Case:
     tight = bool(rng.integers(2))

@@ -11,6 +11,7 @@ from ddpm_edu.equations import GrammarError, book, parse, register
 from ddpm_edu.equations.audit import caught_by
 from ddpm_edu.equations.misprints import misprints
 from ddpm_edu.equations.register import FunctionCheck, ParsedCheck
+from ddpm_edu.equations.tree import latex
 
 MATCHED = register.matched()
 PARSED = [(check, page) for check, page in MATCHED if isinstance(check, ParsedCheck)]
@@ -70,6 +71,7 @@ def test_each_kind_of_misprint_is_made() -> None:
         "an accent added",
         "α and β confused",
         "another function",
+        "a function dropped",
         "t−1 for t",
         "t for t−1",
         "0 for t",
@@ -100,6 +102,33 @@ def test_each_kind_of_misprint_is_made() -> None:
         "a variance squared",
         "a mean left out",
     } <= {misprint.what for misprint in misprints(law)}
+
+
+def test_misprints_of_densities_means_and_inequalities() -> None:
+    text = (
+        r"\log p(x \mid z) \ge \mathbb{E}_{q(z \mid x)}[\frac{\partial}{\partial x} x^2] "
+        r"- \mathrm{KL}(q(z \mid x) \,\|\, p(z))"
+    )
+    made = {(misprint.what, misprint.text) for misprint in misprints(text)}
+    right = latex(parse(text)[0])
+    given = r"\left(z \mid x\right)"
+    for what, part, wrong in [
+        ("an inequality turned round", r"\ge", r"\le"),
+        ("a condition dropped", r"\log\left(p\left(x \mid z", r"\log\left(p\left(x"),
+        ("a condition dropped", "_{q" + given, r"_{q\left(z\right)"),
+        ("p and q confused", "_{q" + given, "_{p" + given),
+        ("p and q confused", r"\log\left(p", r"\log\left(q"),
+        ("a function dropped", r"\log\left(p\left(x \mid z\right)\right)", r"p\left(x \mid z\right)"),
+        (
+            "a mean dropped",
+            r"\mathbb{E}_{q" + given + r"}\left[\frac{\partial}{\partial x} x^2\right]",
+            r"\frac{\partial}{\partial x} x^2",
+        ),
+        ("a derivative dropped", r"\frac{\partial}{\partial x} x^2", "x^2"),
+        ("two laws swapped", "q" + given + r" \,\|\, p\left(z\right)", r"p\left(z\right) \,\|\, q" + given),
+    ]:
+        assert part in right
+        assert (what, right.replace(part, wrong)) in made, what
 
 
 def test_every_misprint_is_in_the_notation_and_differs() -> None:
