@@ -111,6 +111,16 @@ def test_far_out_the_score_has_the_slope_of_the_widest_gaussian(law):
         assert law.score_slope(x) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_score_beside_an_empty_bar():
+    # All mass lies 100 standard deviations of the noise away, and the empty bar's far edge is here.
+    law = Histogram([-1.0, 0.0, 1.0], [0.0, 1.0], 1e-4)
+    for x in (-1.0, -0.5):
+        h = mpmath.mpf(10) ** -15
+        low, middle, high = (mpmath.log(exact_pdf(law, x + k * h)) for k in (-1, 0, 1))
+        assert law.score(x) == pytest.approx(float((high - low) / (2 * h)), rel=1e-9)
+        assert law.score_slope(x) == pytest.approx(float((low - 2 * middle + high) / h**2), rel=1e-6)
+
+
 @given(laws, st.floats(0.01, 2))
 def test_the_score_slope_has_the_mean_of_fisher(law, noise):
     # ∫ p·(log p)″ = −∫ p·((log p)′)²
