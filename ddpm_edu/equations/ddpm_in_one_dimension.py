@@ -87,6 +87,7 @@ def _over_x_t(it: _Joint, integrand: Any) -> float:
     r"\hat\varepsilon_t",
     how="The printed answer, with the score of the pushed histogram, is compared with the mean of ε given x_t, which "
     "Bayes' rule and quadrature over x_0 give without a score.",
+    trials=8,
 )
 def _(rng: np.random.Generator) -> Case:
     it = _joint(rng)
@@ -104,6 +105,7 @@ def _(rng: np.random.Generator) -> Case:
     "r_t",
     how="The printed expectation is compared with the mean over x_t of the variance of ε given x_t, taken from the slope "
     "of the score.",
+    trials=8,
 )
 def _(rng: np.random.Generator) -> Case:
     it = _joint(rng)
@@ -114,6 +116,7 @@ def _(rng: np.random.Generator) -> Case:
     "loss-split",
     how="Both sides are compared with an integral over x_t alone: the variance of ε given x_t, from the slope of the score, "
     "and the squared distance of a smooth function, in the network's place, from the best guess.",
+    trials=8,
 )
 def _(rng: np.random.Generator) -> Case:
     it = _joint(rng)
