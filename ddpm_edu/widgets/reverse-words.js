@@ -40,7 +40,8 @@ export function describeReverse(now) {
           : `By eye it is its best Gaussian: ${away}.`;
   said.push(shape);
   if (beta < 1 && fall !== null) {
-    said.push(`Half this β would make the divergence ${say(fall, 2)} times smaller; a law of β³ says 8.`);
+    if (fall >= 1.05) said.push(`Half this β would make the divergence ${say(fall, 2)} times smaller; a law of β³ says 8.`);
+    else said.push('Half this β would not make the divergence smaller; a law of β³ says 8 times.');
   }
   if (noise === 0 && beta < 1) {
     said.push('The law of x_t−1 has no noise in it, so its bars keep sharp edges, and to those no step is small: near an edge the step back is never Gaussian, and inside a bar it is at once.');

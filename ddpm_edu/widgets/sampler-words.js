@@ -6,7 +6,7 @@ const ADDED = { beta: 'adding noise of variance β_t', beta_tilde: 'adding noise
 
 /**
  * @param {{T: number, t: number, particles: number, noise: string, done: number, distance: number | null, floor: number,
- *          mean: number, sd: number, end: {mean: number, sd: number} | null, at: {mean: number, sd: number} | null}} now
+ *          spread: number, mean: number, sd: number, end: {mean: number, sd: number} | null, at: {mean: number, sd: number} | null}} now
  *     mean and sd are the histogram's, `at` those of the particles at t, `end` at 0, `distance` of the end
  */
 export function describeSampler(now) {
@@ -33,9 +33,9 @@ export function describeSampler(now) {
     return said.join(' ');
   }
   said.push(`${t > 0 ? 'At the end the' : 'The'} total variation to the histogram is ${say(distance, 2)}; for as many true draws it would be ${say(floor, 2)} on average.`);
-  const ratio = distance / floor;
-  if (ratio < 1.25) said.push('So nothing tells these particles from true draws.');
-  else if (ratio < 2.5) said.push('So the shape is nearly right, and what is off is more than chance.');
+  if (floor === 0 && distance === 0) said.push('There is one bar, and all are in it: counting by bars tells nothing more.');
+  else if (distance <= floor + 3 * now.spread) said.push('So nothing tells these particles from true draws.');
+  else if (distance < 0.2 || distance < 2.5 * floor) said.push('So the shape is nearly right, and what is off is more than chance.');
   else if (end && end.sd < 0.9 * now.sd) said.push(`So the shape is not found: the particles are too narrow, with standard deviation ${say(end.sd, 2)} in place of ${say(now.sd, 2)}. More steps would help.`);
   else said.push('So the shape is not found: more steps would help.');
   return said.join(' ');

@@ -12,7 +12,7 @@ import { FRESH, PARTICLE_STOPS, SAMPLER_KINDS, SAMPLER_LIMITS, STEP_STOPS, sampl
 import { describeSampler } from './sampler-words.js';
 import { RANGE, STARTS, sameHeights, startNamed, validHeights } from './starts.js';
 import { clamp, stops } from './state.js';
-import { binnedDistance, expectedDistance, noiseOf, planWalk, stepBack, walkBack } from './walking-back.js';
+import { binnedDistance, distanceSpread, expectedDistance, noiseOf, planWalk, stepBack, walkBack } from './walking-back.js';
 import { say, sayCount, sayExactly } from './words.js';
 
 const USUAL = { T: 100, t: 0, particles: 500, kind: 'linear', noise: 'beta', seed: 1 };
@@ -24,10 +24,10 @@ const TRIED = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]; // T of the curve t
 
 const MEANINGS = {
   'x-t': 'x_t: where the marked particle stands before the step, and x_t−1 where after it. Point at another walk to mark that one.',
-  epsilon: 'ε̂_t: the noise that the best model sees in x_t. Here it needs no network: it is the score of the exact law, times −√(1 − ᾱ_t).',
-  score: 's_t: the slope of the log of the law of x_t, the curve on the right, at the particle.',
-  sigma: 'σ_t z: the fresh noise that a step adds, none in the last.',
-  'x-0': 'x̂_0: the data that the model sees behind x_t.',
+  epsilon: 'ε̂: the noise that the best model sees in x_t. Here it needs no network. Taken out of x_t it leaves x̂, where the dashed line ends.',
+  score: 's_t: the slope of the log of the law of x_t at the particle. It points towards more likely values, and so to the end of the dashed line.',
+  sigma: 'σ_t z: the fresh noise that a step adds, none in the last. The bar spans one σ_t to each side of where the step would end without it.',
+  'x-0': 'x̂: the data that the model sees behind x_t, where the dashed line ends.',
   normal: 'N(0, 1), where every walk begins.',
   law: 'The exact law of x_t: your histogram, shrunk and blurred.',
   particles: 'The particles at t, counted.',
@@ -106,7 +106,7 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------------------------------ the controls
 
-  const lengthSlider = slider({ symbol: 'T', name: 'number of steps', colour: 'x-t', stops: STEP_STOPS, limits: SAMPLER_LIMITS.T, marks: [1, 10, 100, 300, 1000], whole: true, set: (T) => change({ T, t: Math.round((state.t / state.T) * T) }) });
+  const lengthSlider = slider({ symbol: 'T', name: 'number of steps', colour: 'x-t', stops: STEP_STOPS, limits: SAMPLER_LIMITS.T, marks: [1, 10, 100, 1000], whole: true, set: (T) => change({ T, t: Math.round((state.t / state.T) * T) }) });
   const tSlider = slider({ symbol: 't', name: 'where the walk stands', colour: 'x-t', stops: [0, 1], limits: [0, 1], whole: true, set: setT });
   const countSlider = slider({ symbol: 'N', name: 'particles', colour: 'x-t', stops: PARTICLE_STOPS, limits: SAMPLER_LIMITS.particles, marks: [100, 500, 1000, 2000], whole: true, set: (particles) => change({ particles }) });
   const playButton = html('button', { type: 'button', class: 'chip play', onclick: () => play(!run.playing) }, 'Play');
@@ -151,12 +151,12 @@ function render({ model, el }) {
   const law = lawFigure();
   const steps = stepsFigure();
   const gauge = (name) => {
-    const fill = html('span', { class: 'gauge-fill' });
+    const fill = html('span', { class: 'gauge-fill part part-distance', 'data-part': 'distance' });
     const value = html('td', {}, '');
     return { row: html('tr', {}, html('th', { scope: 'row' }, name), html('td', { class: 'gauge', 'aria-hidden': 'true' }, fill), value), fill, value };
   };
   const gauges = { own: gauge('these particles'), floor: gauge('true draws, on average') };
-  const meter = html('table', { class: 'reading gauges part part-distance', 'data-part': 'distance' }, html('caption', {}, 'Total variation to the histogram'), html('tbody', {}, gauges.own.row, gauges.floor.row));
+  const meter = html('table', { class: 'reading gauges' }, html('caption', {}, 'Total variation to the histogram'), html('tbody', {}, gauges.own.row, gauges.floor.row));
   const words = sentenceUnder(() => kept.touched && !run.playing);
   const table = numbersTable('What the figures show now');
   const outer = html(
@@ -322,7 +322,7 @@ function render({ model, el }) {
     const xs = Float64Array.from({ length: done }, (_, i) => paths[i * stride + t]);
     bars.draw(state, histogram);
     setAttribute(landed, 'd', t === 0 && done > 0 ? landedPath(xs) : '');
-    walks.draw({ T, t, paths, done, marked, version, lit });
+    walks.draw({ T, t, paths, done, marked, version, step: markedStep() });
     law.draw({ law: t > 0 ? plan.law(t) : null, histogram, xs, t });
     drawTries = () => steps.draw({ tries, T, floor, distance });
     drawTries();
@@ -341,11 +341,10 @@ function render({ model, el }) {
     setText(gauges.own.value, distance === null ? '…' : say(distance));
     setText(gauges.floor.value, say(floor));
 
-    showStep();
     const [mean, sd] = [histogram.mean, Math.sqrt(histogram.variance)];
     const at = done > 0 ? momentsOf(t) : null;
     const end = finished ? momentsOf(0) : null;
-    words.show(describeSampler({ ...state, done, distance, floor, mean, sd, at, end }));
+    words.show(describeSampler({ ...state, done, distance, floor, spread: distanceSpread(histogram, particles), mean, sd, at, end }));
     table.show(() => [
       ['T', sayCount(T)],
       ['t', sayCount(t)],
@@ -375,14 +374,14 @@ function render({ model, el }) {
     return `${path}V${bars.place(0, 0)[1].toFixed(1)}`;
   };
 
-  /** The numbers of the marked particle's step that ends at t (at t = T: that begins there). */
-  const showStep = () => {
+  /** The marked particle's step that ends at t (at t = T: that begins there), its numbers shown in the equation. */
+  const markedStep = () => {
     const { T, noise } = state;
     const now = Math.min(T, state.t + 1);
     ancestral.hidden = noise === 'none';
     ddim.hidden = noise !== 'none';
     setText(stepName, `the marked particle’s step from t = ${sayCount(now)}`);
-    if (done <= marked) return;
+    if (done <= marked) return null;
     const { schedule } = plan;
     const x = paths[marked * (T + 1) + now];
     const z = now > 1 && noise !== 'none' ? noiseOf(plan, seed, marked)[T - now + 1] : 0;
@@ -399,6 +398,7 @@ function render({ model, el }) {
     terms.rest.show(say(Math.sqrt(schedule.noiseShare[now - 1])));
     terms.share.show(say(-Math.sqrt(schedule.noiseShare[now])));
     terms.score.show(say(-step.eps / Math.sqrt(schedule.noiseShare[now])));
+    return { ...step, t: now, from: x };
   };
 
   const redraw = perFrame(draw);
@@ -468,6 +468,8 @@ function walksFigure({ setT, mark }) {
   const yAxis = new Axis(box, 'y');
   const source = svg('path', { class: 'normal part part-normal', 'data-part': 'normal' });
   const own = plot.path('marked', 'x-t');
+  const guess = plot.path('guess ghost', 'x-0');
+  const kick = plot.path('kick ghost', 'sigma');
   const marker = svg('line', { class: 'marker' });
   const handle = svg('path', { class: 'handle', d: 'M0 0L-7 -6H-15V6H-7Z' });
   const dots = svg('path', { class: 'dots' });
@@ -571,6 +573,9 @@ function walksFigure({ setT, mark }) {
         setAttribute(own, 'd', linePath(times.length, (k) => x(paths[marked * stride + times[k]]), (k) => y(times[k])));
         place(ownDot, { cx: inFrame(paths[marked * stride + t]), cy: y(t) });
       } else setAttribute(own, 'd', '');
+      const { step } = now;
+      setAttribute(guess, 'd', step ? `M${x(step.from).toFixed(1)} ${y(step.t).toFixed(1)}L${inFrame(step.guess).toFixed(1)} ${y(0).toFixed(1)}` : '');
+      setAttribute(kick, 'd', step ? `M${x(step.mean - step.sigma).toFixed(1)} ${y(step.t - 1).toFixed(1)}H${x(step.mean + step.sigma).toFixed(1)}` : '');
       last = now;
     },
   };

@@ -154,6 +154,13 @@ export function expectedDistance(histogram, total) {
   return 0.5 * sum;
 }
 
+/** About how far that distance strays from its average: the standard deviation, as if the bars' counts were independent. */
+export function distanceSpread(histogram, total) {
+  let sum = 0;
+  for (const p of histogram.mass) sum += p * (1 - p);
+  return 0.5 * Math.sqrt((sum * (1 - 2 / Math.PI)) / total);
+}
+
 /** E|X − np| for X binomial (n, p), by de Moivre: 2 m · C(n, m) · p^m · (1 − p)^{n − m + 1}, m the first whole number above np. */
 export function binomialDeviation(n, p) {
   if (p <= 0 || p >= 1) return 0;

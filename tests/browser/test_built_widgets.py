@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 from widget_pages import HOSTILE, Visit
 
-PAGES = ("one-dimensional-laboratory", "schedules", "index")
+PAGES = ("one-dimensional-laboratory", "schedules", "posterior", "index")
 LOOKS: dict[str, dict[str, object]] = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}
 
 

@@ -188,6 +188,8 @@ def test_the_floor_is_what_true_draws_give(mathematics: Page) -> None:
     distances = np.abs(draws / 500 - masses).sum(axis=1) / 2
     found = mathematics.evaluate("h => M.expectedDistance(M.makeHistogram(h), 500)", HUMPS.tolist())
     assert found == pytest.approx(distances.mean(), abs=5 * distances.std() / math.sqrt(4000))
+    spread = mathematics.evaluate("h => M.distanceSpread(M.makeHistogram(h), 500)", HUMPS.tolist())
+    assert spread == pytest.approx(distances.std(), rel=0.1)
 
 
 def test_distances_count_what_lies_beside_the_bars(mathematics: Page) -> None:
