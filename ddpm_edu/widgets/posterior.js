@@ -132,7 +132,7 @@ function render({ model, el }) {
     equations,
     hint,
     html('div', { class: 'controls three' }, startSlider.element, nowSlider.element, tSlider.element),
-    html('div', { class: 'row' }, transport, positions.element),
+    html('div', { class: 'moves' }, transport, positions.element),
     html(
       'div',
       { class: 'figures' },
