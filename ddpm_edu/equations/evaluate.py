@@ -13,7 +13,6 @@ from .grammar import GrammarError
 from .joints import Joint
 from .tree import (
     Big,
-    Brace,
     Call,
     Derivative,
     Divergence,
@@ -43,8 +42,7 @@ class World:
 
     values: names with their index, as printed ("alpha", "x_t", "eps_theta"): floats or arrays.
     sequences: names without it ("alpha_bar"), each an array whose entry i is the value at index i.
-    functions: "f", "p_t", "eps_theta", "s_t'": called with the values of their arguments. A density given something is
-      named as it is printed, "q(x_t|x_{t-1})", and called with the values of both.
+    functions: "f", "p_t", "eps_theta", "s_t'": called with the values of their arguments.
     laws: what a letter is drawn from, as (mean, variance).
     weights: how the entries of an array are averaged by an expectation; its shape is that of the arrays.
     averages: the same for an expectation that tells what it is over, by `Mean.key`: "q(x_t|x_0)", "x_0,eps".
@@ -130,8 +128,6 @@ def _value(node: Node, world: World) -> Any:
             return normal(*(_value(part, world) for part in (variable, mean, variance)))
         case Divergence(first, second):
             return _divergence(first, second, world)
-        case Brace(body, name):
-            return _named(body, name, world)
     raise TypeError(f"node must be a part of an equation, but it was {node!r}")
 
 
@@ -181,13 +177,12 @@ def _slope(variable: Symbol, body: Node, world: World) -> Any:
 
 def _call(call: Call, world: World) -> Any:
     functions = {**ELEMENTARY, **world.functions}
-    name = call.spelling if call.given else call.key
-    if name in functions:
-        return functions[name](*(_value(argument, world) for argument in (*call.arguments, *call.given)))
+    if call.key in functions and not call.given:
+        return functions[call.key](*(_value(argument, world) for argument in call.arguments))
     if call.key in world.joints:
         point, free, given = _letters(call, world)
         return world.joints[call.key].density(free, given, point)
-    raise UnknownName(f"{name} has no meaning as a function here (position {call.position})")
+    raise UnknownName(f"{call.key} has no meaning as a function here (position {call.position})")
 
 
 def _letters(call: Call, world: World) -> tuple[dict[str, Any], list[str], list[str]]:
@@ -269,13 +264,6 @@ def _divergence(first: Call | Law, second: Call | Law, world: World) -> Any:
         ratio = np.log(_call(first, world) / _call(second, world))
         return world.joints[first.key].average(ratio, free, given)
     raise UnknownName(f"no divergence of {latex(first)} from {latex(second)} is defined here")
-
-
-def _named(body: Node, name: Symbol, world: World) -> Any:
-    value, called = _value(body, world), _symbol(name, world)
-    if not np.max(np.abs(value - called)) <= 1e-9 * np.max(np.abs(called)):
-        raise ValueError(f"{latex(name)} is not what stands above its brace: {called} is not {value}")
-    return value
 
 
 def log_normal(x: Any, mean: Any, variance: Any) -> Any:

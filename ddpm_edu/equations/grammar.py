@@ -18,7 +18,6 @@ disagree, the grammar takes one reading and refuses the text that would suggest 
 - An expectation takes square brackets: `\mathbb{E}(x)^2` is refused. What it averages over is a density with all its
   letters, `\mathbb{E}_{q(x_t \mid x_0)}`, or the letters themselves: `\mathbb{E}_q` is refused.
 - A length is printed with its square: `\|x\|^2`. A prime takes no power.
-- A brace below a product gives it a name, and ends the product.
 - `I`, the identity, stands only at the end of a normal law's variance, and means: every component alike.
 - A chain of sides runs one way: `\ge` and `\le` in one chain are refused. `\approx` always is.
 """
@@ -36,7 +35,6 @@ from .tree import (
     GREEK,
     NAMES,
     Big,
-    Brace,
     Call,
     Derivative,
     Divergence,
@@ -66,13 +64,12 @@ relation: _EQUAL -> equal | _GE -> at_least | _LE -> at_most | _PROPTO -> propor
 
 ?sum: term | "-" term -> negative | sum "+" term -> plus | sum "-" term -> minus
 ?term: product | product "/" factor -> quotient | last | product last -> times | product _CDOT last -> times
-?last: big | bare | derivative | brace
+?last: big | bare | derivative
 ?product: factor | product item -> times | product _CDOT factor -> times
 big: BIG "_" "{" symbol _EQUAL sum "}" "^" script term
 derivative: _FRAC "{" _PARTIAL "}" "{" _PARTIAL symbol "}" term
 bare: FUNCTION ["^" script] simple -> call
 ?simple: number | symbol | power | fraction | root | big | _called
-brace: _UNDERBRACE "{" term "}" "_" "{" symbol "}"
 
 ?factor: number | number "^" script -> power | item
 ?item: symbol | power | fraction | root | norm | call | _called | group | group "^" script -> power
@@ -127,7 +124,6 @@ _PROPTO: /\\propto(?![A-Za-z])/
 _FRAC: /\\[td]?frac(?![A-Za-z])/
 _PARTIAL: /\\partial(?![A-Za-z])/
 _SQRT: /\\sqrt(?![A-Za-z])/
-_UNDERBRACE: /\\underbrace(?![A-Za-z])/
 _BARS: /\\\|(?!\s*\^)/
 _END_BARS: /\\\|(?=\s*\^)/
 _TWO: "2"
@@ -283,9 +279,6 @@ class _Builder(Transformer):
 
     def derivative(self, variable: Symbol, body: Node) -> Derivative:
         return Derivative(variable, body)
-
-    def brace(self, body: Node, name: Symbol) -> Brace:
-        return Brace(body, name)
 
     def number(self, text: Token) -> Number:
         return Number(str(text))

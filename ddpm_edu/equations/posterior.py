@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import posterior
-from .evaluate import Moments
+from .evaluate import Moments, normal
 from .register import Case, parsed
-from .worlds import Scheduled, scheduled
+from .worlds import Scheduled, line, scheduled
 
 
 def _conditioned(it: Scheduled) -> tuple[Any, float]:
@@ -36,31 +36,16 @@ def _weighted(rng: np.random.Generator, t_min: int = 1) -> tuple[Scheduled, Any]
     return it._replace(world=replace(it.world, values=values)), values
 
 
-def _normal(x: Any, mean: Any, variance: Any) -> Any:
-    return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
-
-
 @parsed(
     "posterior-bayes",
     r"q(x_{t-1} \mid x_t, x_0)",
-    how="The printed quotient of three Gaussians is compared with the normal density of posterior.mean and "
-    "posterior.variance, and of conditioning the joint Gaussian, at four places.",
+    how="The printed quotient, each of its densities from the joint law of x_0, x_{t−1} and x_t, is compared at seven places "
+    "with the normal density of posterior.mean and posterior.variance.",
 )
 def _(rng: np.random.Generator) -> Case:
-    it = scheduled(rng, t_min=2)
-    t, schedule = it.t, it.schedule
-
-    def jump(steps: int) -> Any:
-        return lambda x, x_0: _normal(x, schedule.alpha_bar[steps] ** 0.5 * x_0, 1 - schedule.alpha_bar[steps])
-
-    functions: dict[str, Any] = {
-        "q(x_t|x_{t-1})": lambda x, before: _normal(x, schedule.alpha[t] ** 0.5 * before, schedule.beta[t]),
-        "q(x_{t-1}|x_0)": jump(t - 1),
-        "q(x_t|x_0)": jump(t),
-    }
-    mean, variance = posterior.mean(it.x[t], it.x[0], t, schedule), posterior.variance(t, schedule)
-    world = replace(it.world, functions={**it.world.functions, **functions})
-    return Case(world, [_normal(it.x[t - 1], mean, variance), _normal(it.x[t - 1], *_conditioned(it))])
+    it = line(rng, t_min=2)
+    mean, variance = posterior.mean(it.x[it.t], it.x[0], it.t, it.schedule), posterior.variance(it.t, it.schedule)
+    return Case(it.world, [normal(it.x[it.t - 1], mean, variance)])
 
 
 @parsed(

@@ -10,7 +10,7 @@ import numpy as np
 from .. import densities, diffusion, reverse
 from .evaluate import Moments, World
 from .register import Case, function, parsed
-from .worlds import eps_theta, histogram, pushed, scheduled
+from .worlds import Line, eps_theta, histogram, line, pushed, scheduled
 
 
 class _Step(NamedTuple):
@@ -44,11 +44,6 @@ def _step(rng: np.random.Generator) -> _Step:
     return _Step(before, alpha, beta, x_t, replace(it.world, values=values))
 
 
-def _places(step: _Step) -> np.ndarray:
-    """Five values of x_{t−1} where q(x_{t−1} | x_t) is not small."""
-    return step.kernel.mean + step.kernel.variance**0.5 * np.array([-1.7, -0.6, 0.1, 0.9, 2.2])
-
-
 def _moments(step: _Step, steps: int = 4000) -> tuple[float, float, float]:
     """Mean, variance and third central moment of x_{t−1} given x_t: Bayes' rule on an even grid, without any score."""
     middle, width = step.x_t / step.alpha**0.5, (step.beta / step.alpha) ** 0.5
@@ -62,35 +57,28 @@ def _moments(step: _Step, steps: int = 4000) -> tuple[float, float, float]:
 @parsed(
     "reverse-bayes",
     r"q(x_{t-1} \mid x_t)",
-    how="The printed quotient is compared, at five places, with reverse.Kernel, whose area is made 1 by quadrature.",
+    how="The printed quotient is compared, at seven places, with reverse.Kernel, whose area is made 1 by quadrature.",
 )
 def _(rng: np.random.Generator) -> Case:
-    it = _step(rng)
-    x = _places(it)
-    functions: dict[str, Any] = {
-        "q(x_t|x_{t-1})": lambda x_t, before: (
-            np.exp(-((x_t - it.alpha**0.5 * before) ** 2) / (2 * it.beta)) / (2 * np.pi * it.beta) ** 0.5
-        ),
-        "q_{t-1}": it.before.pdf,
-        "q_t": it.after.pdf,
-    }
-    values = {**it.world.values, "x_{t-1}": x}
-    return Case(replace(it.world, values=values, functions={**it.world.functions, **functions}), [it.kernel.pdf(x)])
+    it = line(rng)
+    return Case(it.world, [_kernel(it).pdf(it.x[it.t - 1])])
 
 
 @parsed(
     "reverse-log",
     r"\log q(x_{t-1} \mid x_t)",
-    how="The printed sum, with the logarithms of what does not depend on x_{t−1} for its constant, is compared at five places "
+    how="The printed sum, with the logarithms of what does not depend on x_{t−1} for its constant, is compared at seven places "
     "with reverse.Kernel.log_pdf, whose area is made 1 by quadrature.",
 )
 def _(rng: np.random.Generator) -> Case:
-    it = _step(rng)
-    x = _places(it)
-    constant = -np.log(2 * np.pi * it.beta) / 2 - float(it.after.log_pdf(it.x_t))
-    values = {**it.world.values, "x_{t-1}": x, "c": constant}
-    functions: dict[str, Any] = {**it.world.functions, "q_{t-1}": it.before.pdf}
-    return Case(replace(it.world, values=values, functions=functions), [it.kernel.log_pdf(x)])
+    it = line(rng)
+    constant = -np.log(2 * np.pi * it.schedule.beta[it.t]) / 2 - np.log(it.world.functions["q_t"](it.x[it.t]))
+    world = replace(it.world, values={**it.world.values, "c": constant})
+    return Case(world, [_kernel(it).log_pdf(it.x[it.t - 1])])
+
+
+def _kernel(it: Line) -> reverse.Kernel:
+    return reverse.Kernel(it.before, float(it.schedule.alpha[it.t]), float(it.schedule.beta[it.t]), it.x[it.t])
 
 
 @parsed(

@@ -177,14 +177,6 @@ class Divergence:
 
 
 @dataclass(frozen=True)
-class Brace:
-    """A product with a brace below it that gives it a name."""
-
-    body: Node
-    name: Symbol
-
-
-@dataclass(frozen=True)
 class Equation:
     r"""Sides that are printed as equal: two, or a chain of more.
 
@@ -209,21 +201,7 @@ class Draw:
 
 
 Node: TypeAlias = (
-    Number
-    | Symbol
-    | Sum
-    | Product
-    | Fraction
-    | Power
-    | Root
-    | Norm
-    | Big
-    | Derivative
-    | Call
-    | Mean
-    | Law
-    | Divergence
-    | Brace
+    Number | Symbol | Sum | Product | Fraction | Power | Root | Norm | Big | Derivative | Call | Mean | Law | Divergence
 )
 Statement: TypeAlias = Equation | Draw
 
@@ -255,9 +233,7 @@ def latex(node: Node | Range | Statement) -> str:
             text = ""
             for place, factor in enumerate(factors):
                 last = place == len(factors) - 1
-                bare = not isinstance(factor, Sum | Product) and (
-                    last or not isinstance(factor, Big | Derivative | Brace)
-                )
+                bare = not isinstance(factor, Sum | Product) and (last or not isinstance(factor, Big | Derivative))
                 number = isinstance(factor, Number) or (isinstance(factor, Power) and isinstance(factor.base, Number))
                 text += (r" \cdot " if number and place else r"\," if place else "") + (
                     latex(factor) if bare else _brackets(factor)
@@ -285,8 +261,6 @@ def latex(node: Node | Range | Statement) -> str:
             return rf"{letter}{below}\left[{latex(body)}{_given(given)}\right]"
         case Divergence(first, second):
             return rf"\mathrm{{KL}}\left({latex(first)} \,\|\, {latex(second)}\right)"
-        case Brace(body, name):
-            return rf"\underbrace{{{_taken(body)}}}_{{{latex(name)}}}"
 
 
 def _codes(nodes: tuple[Node, ...]) -> str:

@@ -46,7 +46,6 @@ FUNCTIONS = {
     "eps_theta": lambda x, t: x + 10 * t,
     "f": lambda t: t**2,
     "p_t": lambda x: -x,
-    "q(x_t|a,b)": lambda x, a, b: 100 * x + 10 * a + b,
     "s_t": lambda x: 1 + x,
     "s_t'": lambda x: 3 * x,
 }
@@ -124,7 +123,6 @@ def value(text: str) -> float:
         ("p_t(x)", -0.7),
         (r"\varepsilon_\theta(x_t, t)", 34.5),
         (r"a\,\varepsilon_{\theta}\left(x_t, t\right) + 1", 70),
-        (r"q(x_t \mid a, b)", 473),
         # what sums and products take
         (r"\sum_{k=0}^{t-1} a^k", 7),
         (r"\sum_{k=0}^{t-1} a^k + 1", 8),
@@ -174,10 +172,6 @@ def value(text: str) -> float:
         (r"\frac{\partial}{\partial x} x^3", 3 * 0.49),
         (r"\frac{\partial}{\partial x} x^2 a + x", 2.8 + 0.7),
         (r"b \frac{\partial}{\partial x_t} \log x_t", 3 / 4.5),
-        # a name below a brace
-        (r"1 + \underbrace{a b}_{d}", 7),
-        (r"\underbrace{\sum_{k=1}^{3} k}_{d} + 1", 7),
-        (r"a\,\underbrace{b a}_{d}", 12),
         # words and constants
         (r"\mathrm{SNR}_t (a + b)", 15),
         (r"\mathrm{SNR}_{t-1}[a]", 4),
@@ -267,11 +261,7 @@ def test_reads_as_a_reader_does(text: str, expected: float) -> None:
         (r"\frac{\partial}{\partial x}", 28),
         (r"\frac{d}{dx} x", 9),
         (r"\partial x", 0),
-        (r"\underbrace{a + b}_{c}", 14),
-        (r"\underbrace{a}", 15),
-        (r"\underbrace{a}_c", 15),
-        (r"\underbrace{a}_{c} b", 19),
-        (r"\underbrace{a}_{b + c}", 18),
+        (r"\underbrace{a}_{c}", 0),
         (r"\nabla x", 0),
         (r"a \approx b", 2),
         (r"a \gets b", 2),
@@ -356,8 +346,6 @@ def test_chains_of_relations() -> None:
         r"\frac{\partial}{\partial x_t} \log q(x_t)",
         r"\frac{\partial}{\partial x} (a + x)",
         r"b\,(\frac{\partial}{\partial x} x)\,c",
-        r"\underbrace{\mathcal{N}(x; a, b)}_{L_{t-1}}",
-        r"(\underbrace{a b}_{c})\,a",
         r"s_{t-1}'(x) + s_t'' + (s_t')^2 + x'",
         r"\|\frac{\|a\|^2}{b}\|^2",
         r"\log(\mathcal{N}(x; a, b))",
@@ -449,8 +437,6 @@ def test_expectations_say_what_they_are_over() -> None:
         (r"\mathrm{KL}(\mathcal{N}(a; a, b) \| \mathcal{N}(x; a, b))", ValueError),
         (r"\mathrm{KL}(\mathcal{N}(a, b) \| p_t(x))", UnknownName),
         (r"\mathrm{KL}(p_t(x) \| p_t(x))", UnknownName),
-        (r"\underbrace{a b}_{c}", ValueError),
-        (r"\underbrace{a b}_{z}", UnknownName),
         (r"\frac{\partial}{\partial z} x", UnknownName),
     ],
 )
