@@ -308,6 +308,8 @@ def test_shapes_follow_x():
         assert np.shape(f(0.3)) == ()
         assert f(np.full((2, 3), 0.3)).shape == (2, 3)
         np.testing.assert_allclose(f([0, 1]), [f(0.0), f(1.0)])
+        single = np.array([0.3, -1.7], np.float32)
+        np.testing.assert_allclose(f(single), f(single.astype(np.float64)), rtol=1e-12)
     assert isinstance(kernel.mean, float)
     assert isinstance(kernel.variance, float)
     assert isinstance(kernel.kl_to_gaussian(), float)
