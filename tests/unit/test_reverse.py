@@ -186,6 +186,14 @@ def test_gaussian_data_gives_a_gaussian_kernel(m, std, alpha, beta, x_t):
     np.testing.assert_allclose(kernel.log_pdf(x), stats.norm.logpdf(x, mean, math.sqrt(variance)), atol=1e-8)
 
 
+@pytest.mark.parametrize("x_t", [-30.0, 30.0])
+def test_an_x_t_far_from_all_data(x_t):
+    kernel = Kernel(Mixture([1], [0], [1]), 1, 0.01, x_t)
+    assert kernel.mean == pytest.approx(x_t / 1.01, rel=1e-12)
+    assert kernel.variance == pytest.approx(0.01 / 1.01, rel=1e-11)
+    assert 0 <= kernel.kl_to_gaussian() < 1e-20
+
+
 def test_standard_normal_data_keeps_the_variance_of_the_step():
     # The chain is then reversible: backwards it is the same chain.
     for beta in (0.01, 0.3, 0.9):
