@@ -132,7 +132,7 @@ def eps_weight(t: Any, schedule: NoiseSchedule, sigma_squared: Any) -> Any:
 
 
 def variance_cost(t: Any, schedule: NoiseSchedule) -> Any:
-    """What σ_t² = β_t costs beside σ_t² = β̃_t whatever the network says: ½(β̃/β − 1 − ln(β̃/β)), in nats per dimension.
+    """The part of L_{t−1} that no network changes if σ_t² = β_t: ½(β̃/β − 1 − ln(β̃/β)), in nats per dimension.
 
     t: steps from 2…T, shape () or (B,). Returns t's shape. Raises ValueError if t is outside 2…T.
 

@@ -51,7 +51,7 @@ def x_0_from_eps(x_t: Any, eps: Any, t: Any, schedule: NoiseSchedule) -> Any:
 
     x_t, eps: the same shape, (B, …) where t is (B,). Raises ValueError if t is outside 1…T or shapes do not fit.
 
-    Source: Ho et al. 2020, equation 4 and the text above equation 15.
+    Source: Ho et al. 2020, equation 15, which is equation 4 solved for x_0.
     """
     arguments.same_shape("eps", eps, "x_t", x_t)
     alpha_bar = at(schedule.alpha_bar, t, x_t)
