@@ -69,7 +69,7 @@ PROJECT = """
 source_paths = ["ddpm_edu"]
 only_mutate = ["ddpm_edu/{file}"]
 also_copy = ["conftest.py", "freeze.py"]
-pytest_add_cli_args = ["-p", "hypothesispytest", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
+pytest_add_cli_args = ["-p", "hypothesispytest", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-profile=mutants"]
 pytest_add_cli_args_test_selection = {tests}
 process_isolation = "forkserver"
 forkserver_warmup = "import"
@@ -158,6 +158,7 @@ def mutate(room: str, survivors_only: bool) -> None:
     source = fingerprint(room)
     lay_out(room)
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, not for each mutant
     started = time.monotonic()
     with open(place / "mutmut.log", "w") as log:
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", "1", *names]
