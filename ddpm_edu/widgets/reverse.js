@@ -54,6 +54,8 @@ function render({ model, el }) {
     const heights = model.get('histogram');
     if (validHeights(heights) && !sameHeights(heights, state.histogram)) state.histogram = heights.slice();
   };
+  fromModel();
+  const home = { beta: state.beta, x_t: state.x_t, noise: state.noise };
   const kept = keepState({
     model,
     el,
@@ -88,7 +90,7 @@ function render({ model, el }) {
     variance: term('variance', [italic('v')], 'variance of the step back'),
     ratio: term('beta', [italic('β'), '/', italic('α')], 'β over α'),
     beta2: term('beta', [italic('β')], 'β'),
-    slope: term('score', [html('span', { class: 'indexed' }, italic('s'), '′', html('sub', {}, 't'))], 'slope of the score'),
+    slope: term('score', [html('span', { class: 'indexed' }, italic('s'), html('span', { class: 'prime' }, '′'), html('sub', {}, 't'))], 'slope of the score'),
   };
   const row = (label, ...parts) => html('div', { class: 'equation', role: 'group', 'aria-label': label }, ...parts);
   const equations = html(
@@ -107,7 +109,7 @@ function render({ model, el }) {
   });
   const xSlider = slider({ symbol: 'x_t', shown: sub('x', 't'), name: 'the value it ended at', colour: 'x-t', stops: X_T_STOPS, limits: REVERSE_LIMITS.x_t, marks: [-4, -2, 0, 2, 4], set: (x) => change({ x_t: x }) });
   const noiseSlider = slider({
-    symbol: '1 − ᾱ', shown: html('span', {}, '1 − ', html('span', { class: 'indexed' }, html('span', { class: 'barred', role: 'img', 'aria-label': 'ᾱ' }, italic('α')), html('sub', {}, 't−1'))), name: 'noise there before it', colour: 'alpha', stops: NOISE_STOPS, limits: REVERSE_LIMITS.noise, marks: [0, 0.01, 0.1, 0.5, 0.95], set: (noise) => change({ noise }),
+    symbol: '1 − ᾱ', shown: html('span', {}, '1 − ', html('span', { class: 'indexed' }, html('span', { class: 'barred', role: 'img', 'aria-label': 'ᾱ' }, italic('α')), html('sub', {}, 't−1'))), name: 'noise before it', colour: 'alpha', stops: NOISE_STOPS, limits: REVERSE_LIMITS.noise, marks: [0, 0.01, 0.1, 0.5, 0.95], set: (noise) => change({ noise }),
   });
   const playButton = html('button', { type: 'button', class: 'chip play', onclick: () => play(!run.playing) }, 'Play');
   const transport = html(
@@ -115,7 +117,7 @@ function render({ model, el }) {
     { class: 'transport', role: 'group', 'aria-label': 'Shrink β' },
     playButton,
     html('button', { type: 'button', class: 'chip', onclick: () => shrink(0.5) }, 'Halve β'),
-    html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); change({ ...USUAL }); } }, 'Reset'),
+    html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); change({ ...home }); } }, 'Reset'),
   );
   const sights = chips({ label: 'Look at', items: SIGHTS, choose: ({ beta, x_t, noise }) => change({ beta, x_t, noise }) });
   const starts = chips({
@@ -155,7 +157,7 @@ function render({ model, el }) {
     equations,
     hint,
     html('div', { class: 'controls three' }, betaSlider.element, xSlider.element, noiseSlider.element),
-    html('div', { class: 'row' }, transport, sights.element),
+    html('div', { class: 'moves' }, transport, sights.element),
     html(
       'div',
       { class: 'figures' },

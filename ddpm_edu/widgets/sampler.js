@@ -165,7 +165,7 @@ function render({ model, el }) {
     html('div', { class: 'equations' }, stepName, ancestral, ddim, scoreRow),
     hint,
     html('div', { class: 'controls three' }, lengthSlider.element, countSlider.element, tSlider.element),
-    html('div', { class: 'row' }, transport, kinds.element, fresh.element),
+    html('div', { class: 'moves' }, transport, kinds.element, fresh.element),
     html(
       'div',
       { class: 'figures' },

@@ -57,7 +57,7 @@ def test_ready_made_sights(page: Visit) -> None:
         "two humps": "no Gaussian has more than one",
     }
     for name, sentence in wanted.items():
-        page.widget.locator(".row").get_by_role("button", name=name, exact=True).click()
+        page.widget.locator(".moves").get_by_role("button", name=name, exact=True).click()
         assert sentence in page.says()
         assert page.broken_words() == []
 
