@@ -41,18 +41,20 @@ class Table:
 
     def density(self, free: Collection[str], given: Collection[str], point: Mapping[str, Any]) -> np.ndarray:
         """The probability of the letters `free` where those `given` are known; `point` does not matter."""
-        return self._of({*free, *given}) / self._of(given)
+        return self._share(free, given)
 
     def average(self, values: Any, free: Collection[str], given: Collection[str]) -> np.ndarray:
         """The sum of probability times value over all states of the letters `free`."""
-        weighted = self.density(free, given, {}) * values
-        return weighted.sum(axis=self._axes(free), keepdims=True)
+        return (self._share(free, given) * values).sum(axis=self._axes(free), keepdims=True)
 
     def states(self, name: str, values: np.ndarray) -> np.ndarray:
         """The values of a letter's states, along its axis."""
         shape = np.ones(len(self.names), dtype=int)
-        shape[self.names.index(name)] = -1
+        shape[self.names.index(name)] = len(values)
         return values.reshape(shape)
+
+    def _share(self, free: Collection[str], given: Collection[str]) -> np.ndarray:
+        return self._of({*free, *given}) / self._of(given)
 
     def _of(self, names: Collection[str]) -> np.ndarray:
         others = [name for name in self.names if name not in names]
