@@ -90,9 +90,11 @@
         // a sum or a product over the running letter a, from b to c, of d
         const [low, high] = [of(b), of(c)];
         if (!Number.isInteger(low) || !Number.isInteger(high)) return NaN;
+        const inner = { sequences: world.sequences, values: Object.create(world.values) };
         let result = kind === 'sum' ? 0 : 1;
         for (let i = low; i <= high; i++) {
-          const term = evaluate(d, { ...world, values: { ...world.values, [a]: i } });
+          inner.values[a] = i;
+          const term = evaluate(d, inner);
           result = kind === 'sum' ? result + term : result * term;
         }
         return result;
