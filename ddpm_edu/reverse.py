@@ -123,13 +123,13 @@ def _panels(log_height: Any, points: np.ndarray) -> np.ndarray:
     top = -math.inf
     while len(pieces):
         low, high = pieces[:, :1], pieces[:, 1:]
-        inside = low + (high - low) * np.array([1e-9, 0.25, 0.5, 0.75, 1 - 1e-9])
+        inside = low + (high - low) * np.linspace(0, 1, 5)
         heights = log_height(np.minimum(inside, np.nextafter(high, low)))  # at `high` itself the next bar would begin
         top = max(top, float(heights.max()))
         matters = heights.max(axis=1) > top - _NEGLIGIBLE
         pieces, heights = pieces[matters], heights[matters]
         middle = pieces.mean(axis=1)
-        calm = (np.ptp(heights, axis=1) <= 2) | (middle <= pieces[:, 0]) | (middle >= pieces[:, 1])
+        calm = np.ptp(heights, axis=1) <= 2
         kept.append(pieces[calm])
         rough, middle = pieces[~calm], middle[~calm]
         pieces = np.concatenate([np.stack([rough[:, 0], middle], axis=1), np.stack([middle, rough[:, 1]], axis=1)])

@@ -407,6 +407,16 @@ def test_a_spike_stays_a_spike():
     assert kernel.variance == pytest.approx(1e-12 / 12, rel=1e-6)
 
 
+def test_a_blur_below_the_spacing_of_floats_is_no_blur():
+    # Around each edge the density falls by many nats from one float to the next.
+    for edges in ([1, 2], [0.3, 1.7, 5], [-3, -1, 2.5]):
+        law = Histogram(edges, np.ones(len(edges) - 1), 1e-32)
+        blurred, plain = Kernel(law, 0.5, 0.5, 0.3), Kernel(Histogram(edges, law.heights), 0.5, 0.5, 0.3)
+        assert blurred.mean == pytest.approx(plain.mean, rel=1e-12)
+        assert blurred.variance == pytest.approx(plain.variance, rel=1e-12)
+        assert blurred.kl_to_gaussian() == pytest.approx(plain.kl_to_gaussian(), rel=1e-11)
+
+
 def test_a_kernel_does_not_change_and_is_told_apart_by_identity():
     kernel = Kernel(BARS, 0.7, 0.3, 0.4)
     assert (kernel.density, kernel.alpha, kernel.beta, kernel.x_t) == (BARS, 0.7, 0.3, 0.4)
