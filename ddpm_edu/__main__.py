@@ -77,6 +77,8 @@ def _classifier(arguments: argparse.Namespace) -> int:
 def _equations(arguments: argparse.Namespace) -> int:
     from . import equations
 
+    if arguments.misprints:
+        return equations.report_misprints()
     return equations.report(as_json=arguments.json)
 
 
@@ -133,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     classifier.set_defaults(command=_classifier)
 
     equations = commands.add_parser("equations", help="check every numbered equation of the book")
-    equations.add_argument("--json", action="store_true", help="print the results as JSON")
+    instead = equations.add_mutually_exclusive_group()
+    instead.add_argument("--json", action="store_true", help="print the results as JSON")
+    instead.add_argument("--misprints", action="store_true", help="count the misprints that the checks catch")
     equations.set_defaults(command=_equations)
 
     for command in (train, sample, evaluate, classifier):

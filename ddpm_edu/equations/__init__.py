@@ -31,6 +31,7 @@ __all__ = [
     "printed",
     "register",
     "report",
+    "report_misprints",
     "run_all",
     "shares",
 ]
@@ -74,6 +75,16 @@ def report(as_json: bool = False) -> int:
         failed = sum(not result.passed for result in results)
         print(f"{len(results)} equations checked, {failed} failed")
     return int(not all(result.passed for result in results))
+
+
+def report_misprints() -> int:
+    """Print how many misprints the checks catch; returns the exit status, 1 if labels do not match."""
+    try:
+        print(shares())
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _record(result: Result) -> dict[str, object]:

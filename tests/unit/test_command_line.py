@@ -133,6 +133,20 @@ def test_equations(argv, as_json, call, monkeypatch):
     assert asked == [as_json]
 
 
+def test_misprints_of_the_equations(call, monkeypatch):
+    monkeypatch.setattr(equations, "shares", lambda: "2 of 3 are caught")
+    assert call("equations", "--misprints") == (0, "2 of 3 are caught\n", "")
+    status, _, errors = call("equations", "--misprints", "--json")
+    assert status == 2
+    assert "not allowed with" in errors
+
+    def unmatched():
+        raise LookupError("labels and checks do not match:\n  merge")
+
+    monkeypatch.setattr(equations, "shares", unmatched)
+    assert call("equations", "--misprints") == (1, "", "labels and checks do not match:\n  merge\n")
+
+
 def test_help(call):
     status, out, errors = call("--help")
     assert (status, errors) == (0, "")
