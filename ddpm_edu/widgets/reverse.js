@@ -18,7 +18,7 @@ const USUAL = { beta: 0.5, x_t: 0.2, noise: 0.02 };
 
 /** Positions worth seeing. */
 const SIGHTS = [
-  { label: 'two humps', title: 'β = 0.5', beta: 0.5, x_t: 0.2, noise: 0.02 },
+  { label: 'large step', title: 'β = 0.5', beta: 0.5, x_t: 0.2, noise: 0.02 },
   { label: 'leaning', title: 'β = 0.1', beta: 0.1, x_t: 0.2, noise: 0.02 },
   { label: 'small step', title: 'β = 0.005', beta: 0.005, x_t: 0.2, noise: 0.02 },
   { label: 'all forgotten', title: 'β = 1', beta: 1, x_t: 0.2, noise: 0.02 },

@@ -17,7 +17,7 @@ import { say, sayCount, sayExactly } from './words.js';
 
 const USUAL = { T: 100, t: 0, particles: 500, kind: 'linear', noise: 'beta', seed: 1 };
 const REACH = [-4, 4];
-const SIDE = 40; // pixels kept free beside the walks and the bars, so that they share their x
+const SIDE = 50; // pixels kept free beside the walks and the bars, so that they share their x
 const SHOWN = 48; // walks that are drawn
 const SLICE = 4; // milliseconds of walking in one idle moment
 const TRIED = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]; // T of the curve that is filled in when all else is done
@@ -94,7 +94,8 @@ function render({ model, el }) {
   const ancestral = html(
     'div',
     { class: 'equation', role: 'group', 'aria-label': 'One step back' },
-    terms.next.element, operator('= ('), terms.xt.element, operator('−'), terms.weight.element, terms.eps.element, operator(') /'), terms.scale.element, operator('+'), terms.sigma.element, terms.z.element,
+    terms.next.element, operator('= ('), terms.xt.element, operator('−'), terms.weight.element, terms.eps.element, operator(') /'), terms.scale.element,
+    html('span', { class: 'together' }, operator('+'), terms.sigma.element, terms.z.element),
   );
   const ddim = html(
     'div',
@@ -164,7 +165,7 @@ function render({ model, el }) {
     { class: 'ddpm sampler', role: 'group', 'aria-label': 'Walking back in one dimension' },
     html('div', { class: 'equations' }, stepName, ancestral, ddim, scoreRow),
     hint,
-    html('div', { class: 'controls three' }, lengthSlider.element, countSlider.element, tSlider.element),
+    html('div', { class: 'controls three' }, tSlider.element, lengthSlider.element, countSlider.element),
     html('div', { class: 'moves' }, transport, kinds.element, fresh.element),
     html(
       'div',

@@ -54,7 +54,7 @@ def test_ready_made_sights(page: Visit) -> None:
         "small step": "By eye it is its best Gaussian",
         "all forgotten": "wherever x",
         "sharp edges": "its bars keep sharp edges",
-        "two humps": "no Gaussian has more than one",
+        "large step": "no Gaussian has more than one",
     }
     for name, sentence in wanted.items():
         page.widget.locator(".moves").get_by_role("button", name=name, exact=True).click()

@@ -219,7 +219,7 @@ def test_the_address_follows_and_leads(page: Visit) -> None:
     page.page.evaluate(
         "location.hash = '#sampler.T=40&sampler.t=17&sampler.n=120&sampler.kind=cosine&sampler.noise=beta-tilde&sampler.x0=skewed'"
     )
-    page.page.wait_for_function("document.querySelector('.ddpm input.typed').value === '40'")
+    page.page.wait_for_function("document.querySelectorAll('.ddpm input.typed')[1].value === '40'")
     numbers = page.numbers()
     assert (numbers["T"], numbers["t"], numbers["particles"]) == ("40", "17", "120")
     for name in ("cosine", "σ² = β̃", "skewed"):
