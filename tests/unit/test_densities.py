@@ -14,7 +14,7 @@ from scipy import integrate, stats
 from ddpm_edu import densities, forward
 from ddpm_edu.densities import Histogram, Mixture
 
-from .oracles import assert_law, assert_mean
+from .oracles import Scripted, assert_law, assert_mean
 
 TWO_HUMPS = Mixture([1, 3], [-2.0, 1.0], [0.3, 0.8])
 BARS = Histogram([-2.0, -1.0, -0.5, 1.0, 3.0], [0.5, 2.0, 0.0, 0.25])
@@ -236,6 +236,14 @@ def test_samples_repeat_by_their_generator(law):
     assert law.sample(0, np.random.default_rng(1)).shape == (0,)
 
 
+def test_what_samples_are_made_of():
+    # Scripted noise: a draw is a mean plus a std times it, or a place in a bar plus √noise times it; plain bars need none.
+    assert Mixture([1], [2.0], [3.0]).sample(2, Scripted([1.0, -0.5])).tolist() == [5.0, 0.5]
+    moved = [BLURRED.sample(3, Scripted(np.full(3, noise))) for noise in (0.0, 2.0)]
+    np.testing.assert_allclose(moved[1] - moved[0], 2 * 0.2, rtol=1e-12)
+    np.testing.assert_array_equal(BARS.sample(3, Scripted()), moved[0])
+
+
 # --- pushing ---
 
 
@@ -372,6 +380,14 @@ def test_no_distance_from_itself_and_the_whole_distance_far_away():
     assert densities.kl(NORMAL) == pytest.approx(0, abs=1e-12)
     assert densities.total_variation(Mixture([1], [90.0], [1.0])) == pytest.approx(1, abs=1e-12)
     assert densities.total_variation(Histogram([50, 51], [1])) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_gulf_where_both_densities_are_0():
+    # A tenth of the mass lies 60 away, in a bar of its own; the other bar swaps places with φ at z, where φ(z) = 0.3.
+    law = Histogram([-60, -59, 0, 3], [0.1, 0, 0.3])
+    z = math.sqrt(-2 * math.log(0.3 * math.sqrt(2 * math.pi)))
+    expected = 0.1 + 0.3 * (3 - z) - (stats.norm.cdf(3) - stats.norm.cdf(z))
+    assert densities.total_variation(law) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_distances_fall_along_the_chain():
