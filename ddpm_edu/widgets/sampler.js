@@ -118,6 +118,7 @@ function render({ model, el }) {
     html('button', { type: 'button', class: 'chip', onclick: () => (state.t > 0 ? setT(state.t - 1) : setT(state.T)) }, 'Step'),
     html('button', { type: 'button', class: 'chip', onclick: () => { run.set(false); setT(state.t === state.T ? 0 : state.T); } }, 'Reset'),
     html('button', { type: 'button', class: 'chip', onclick: () => change({ seed: state.seed >= SAMPLER_LIMITS.seed[1] ? 0 : state.seed + 1 }) }, 'New noise'),
+    html('button', { type: 'button', class: 'chip', onclick: () => mark((marked + 1) % Math.min(SHOWN, size.particles)) }, 'Mark another'),
   );
   const kinds = chips({ label: 'Schedule', items: SAMPLER_KINDS.map((name) => ({ label: name, name })), choose: (item) => change({ kind: item.name }) });
   const fresh = chips({
@@ -138,14 +139,12 @@ function render({ model, el }) {
   // ------------------------------------------------------------------------------------------------------- the figures
 
   let marked = 0;
-  const walks = walksFigure({
-    setT,
-    mark: (particle) => {
-      if (particle === marked) return;
-      marked = particle;
-      update();
-    },
-  });
+  const mark = (particle) => {
+    if (particle === marked) return;
+    marked = particle;
+    update();
+  };
+  const walks = walksFigure({ setT, mark });
   const bars = barsFigure({ title: ['The data, ', sub('x', '0')], change, state, axis: REACH, side: SIDE, head: 44 });
   const landed = svg('path', { class: 'landed part part-particles', 'data-part': 'particles' });
   bars.element.append(landed);

@@ -112,6 +112,10 @@ def test_pointing_at_a_walk_marks_it(page: Visit) -> None:
         page.settle()
         seen.add(marked.get_attribute("d"))
     assert len(seen) >= 4
+    page.page.mouse.move(5, 5)
+    last = marked.get_attribute("d")
+    page.press("Mark another")
+    assert marked.get_attribute("d") != last
 
 
 def test_the_equation_is_the_marked_particle_s_step(page: Visit) -> None:
