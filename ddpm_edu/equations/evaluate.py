@@ -34,6 +34,7 @@ from .tree import (
 CONSTANTS = {"pi": math.pi, "e": math.e}
 LAST_TERM = 10_000  # where an infinite sum that is still not settled is given up
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
+QUADRATURE = [(float(node), float(weight)) for node, weight in zip(NODES, WEIGHTS / WEIGHTS.sum(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,6 @@ class World:
     averages: Mapping[str, np.ndarray] = field(default_factory=dict)
     joints: Mapping[str, Joint] = field(default_factory=dict)
     hidden: frozenset[str | Node] = frozenset()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.values and key not in self.hidden
 
 
 @dataclass(frozen=True)
@@ -188,9 +186,10 @@ def _call(call: Call, world: World) -> Any:
 def _letters(call: Call, world: World) -> tuple[dict[str, Any], list[str], list[str]]:
     """The letters that a density is of: their values by name ("x_3"), the names of the free and of the given ones."""
     point: dict[str, Any] = {}
-    names: tuple[list[str], list[str]] = ([], [])
+    free: list[str] = []
+    given: list[str] = []
     known = world.joints[call.key].names
-    for side, arguments in zip(names, (call.arguments, call.given), strict=True):
+    for side, arguments in ((free, call.arguments), (given, call.given)):
         for argument in arguments:
             for name, letter in _spelt_out(argument, world):
                 if name in point:
@@ -199,9 +198,9 @@ def _letters(call: Call, world: World) -> tuple[dict[str, Any], list[str], list[
                     raise UnknownName(f"{name} is no letter of {call.key}, which is a law of {', '.join(known)}")
                 point[name] = _symbol(letter, world)
                 side.append(name)
-    if not names[0]:
+    if not free:
         raise ValueError(f"a density must be of one letter at least, but it was {latex(call)}")
-    return point, *names
+    return point, free, given
 
 
 def _spelt_out(argument: Node, world: World) -> list[tuple[str, Symbol]]:
@@ -254,9 +253,11 @@ def _divergence(first: Call | Law, second: Call | Law, world: World) -> Any:
         if first.variable != second.variable:
             raise ValueError(f"two laws must be of one letter, but they were {latex(first)} and {latex(second)}")
         p, q = moments(first, world), moments(second, world)
-        x = [p.mean + np.sqrt(p.variance) * node for node in NODES]
-        ratio = [log_normal(y, p.mean, p.variance) - log_normal(y, q.mean, q.variance) for y in x]
-        return sum(weight * each for weight, each in zip(WEIGHTS / WEIGHTS.sum(), ratio, strict=True))
+        total: Any = 0.0
+        for node, weight in QUADRATURE:
+            x = p.mean + np.sqrt(p.variance) * node
+            total = total + weight * (log_normal(x, p.mean, p.variance) - log_normal(x, q.mean, q.variance))
+        return total
     if isinstance(first, Call) and isinstance(second, Call) and {first.key, second.key} <= set(world.joints):
         (_, free, given), (_, others, _) = _letters(first, world), _letters(second, world)
         if set(free) != set(others):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddpm_edu.equations import grammar
-from ddpm_edu.equations.evaluate import Moments, UnknownName, World, evaluate, moments
+from ddpm_edu.equations.evaluate import Moments, UnknownName, World, defines, evaluate, moments
 from ddpm_edu.equations.grammar import GrammarError, expression, parse
 from ddpm_edu.equations.tree import Call, Draw, Equation, Law, Mean, Number, Symbol, latex
 
@@ -445,12 +445,60 @@ def test_evaluation_refuses(text: str, error: type[Exception]) -> None:
         value(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a + z_t", "z_t has no value here (position 4)"),
+        (r"a \mu_\theta(x, t)", "mu_theta has no meaning as a function here (position 2)"),
+        ("x_{T+1}", "x_{T+1} needs an index from 0 to 4, but it was 5"),
+        ("x_{0-1}", "x_{0-1} needs an index from 0 to 4, but it was -1"),
+        ("x_s", "the index of x_s must be a whole number, but it was 0.25"),
+        ("x_y", "the index of x_y must be a whole number, but it was nan"),
+        ("x_{0:T}", r"x_{0:T} is several letters, and has a place only in a density"),
+        (r"\sum_{k=s}^{1} k", "the lower bound must be a whole number, but it was 0.25"),
+        (r"\sum_{k=0}^{s} k", "the upper bound must be a whole number, but it was 0.25"),
+        (r"\sum_{k=0}^{\infty} a", r"\sum_{k=0}^{\infty} a does not settle"),
+        (r"\mathcal{N}(a, b)", r"\mathcal{N}(a, b) names no variable, so it has no density here"),
+        (r"\mathbb{E}[x]", "no expectation over everything is defined here"),
+        (r"\mathbb{E}_{x_0, a}[x]", "no expectation over x_0,a is defined here"),
+        (r"\mathbb{E}_{x_0}[x \mid a]", r"\mathbb{E}_{x_0}\left[x \mid a\right] says twice what it averages over"),
+        (
+            r"\mathrm{KL}(\mathcal{N}(a; a, b) \| \mathcal{N}(x; a, b))",
+            r"two laws must be of one letter, but they were \mathcal{N}(a; a, b) and \mathcal{N}(x; a, b)",
+        ),
+        (
+            r"\mathrm{KL}(\mathcal{N}(a, b) \| q(x))",
+            r"no divergence of \mathcal{N}(a, b) from q\left(x\right) is defined here",
+        ),
+    ],
+)
+def test_evaluation_says_why(text: str, message: str) -> None:
+    with pytest.raises((ValueError, IndexError)) as caught:
+        value(text)
+    assert str(caught.value) == message
+
+
+def test_only_parts_of_an_equation_have_a_value() -> None:
+    with pytest.raises(TypeError, match=r"^node must be a part of an equation, but it was 'a'$"):
+        evaluate("a", WORLD)  # type: ignore[arg-type]
+
+
+def test_an_equation_may_define_a_function() -> None:
+    """f(u) = u² + a, of one letter, which is not the letter of the same name outside."""
+    world = defines(expression("f(c)"), expression("c^2 + a"), World(VALUES, functions={"p_t": lambda x: -x}))
+    assert evaluate(expression("f(b) + f(0) + c"), world) == 11 + 2 + 5
+    assert evaluate(expression("p_t(a)"), world) == -2
+    for wrong in ("f(a + b)", "f(a, b)", "c"):
+        with pytest.raises(GrammarError, match="a function is defined for one letter at position 0"):
+            defines(expression(wrong), expression("c"), World(VALUES))
+
+
 def test_hidden_names_have_no_value() -> None:
     with pytest.raises(UnknownName):
         evaluate(expression("x_t + 1"), World(VALUES, SEQUENCES, hidden=frozenset({"x_t"})))
     blind = World(VALUES, SEQUENCES, hidden=frozenset({expression(r"\log a")}))
     assert evaluate(expression(r"\log b"), blind) == pytest.approx(math.log(3))
-    with pytest.raises(UnknownName, match="is what the equation is to tell"):
+    with pytest.raises(UnknownName, match=r"^\\log\\left\(a\\right\) is what the equation is to tell$"):
         evaluate(expression(r"1 + b \log a"), blind)
 
 

@@ -49,23 +49,42 @@ def test_a_table_sums() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "why"),
+    ("text", "error", "message"),
     [
-        ("q(a, a)", ValueError, "twice"),
-        (r"q(a \mid a)", ValueError, "twice"),
-        (r"q(a \mid b, b)", ValueError, "twice"),
-        ("q(c)", UnknownName, "no letter of q"),
-        ("q(2)", ValueError, "is of letters"),
-        ("q(a + b)", ValueError, "is of letters"),
-        ("q_t(a)", UnknownName, "no meaning"),
-        (r"\mathrm{KL}(q(a) \| p(b))", ValueError, "the same letters"),
-        (r"\mathrm{KL}(q(a) \| \mathcal{N}(a; 0, 1))", UnknownName, "no divergence"),
-        (r"\mathbb{E}_{f(a)}[a]", UnknownName, "no expectation"),
+        ("q(a, a)", ValueError, r"a must stand once in a density, but it stands twice in q\left(a, a\right)"),
+        (r"q(a \mid a)", ValueError, r"a must stand once in a density, but it stands twice in q\left(a \mid a\right)"),
+        (
+            r"q(a \mid b, b)",
+            ValueError,
+            r"b must stand once in a density, but it stands twice in q\left(a \mid b, b\right)",
+        ),
+        ("q(c)", UnknownName, "c is no letter of q, which is a law of a, b"),
+        ("q(2)", ValueError, "a density is of letters, but it was of 2"),
+        ("q(a + b)", ValueError, "a density is of letters, but it was of a + b"),
+        ("q_t(a)", UnknownName, "q_t has no meaning as a function here (position 0)"),
+        (
+            r"\mathrm{KL}(q(a) \| p(b))",
+            ValueError,
+            r"two laws must be of the same letters, but they were q\left(a\right) and p\left(b\right)",
+        ),
+        (
+            r"\mathrm{KL}(q(a) \| \mathcal{N}(a; 0, 1))",
+            UnknownName,
+            r"no divergence of q\left(a\right) from \mathcal{N}(a; 0, 1) is defined here",
+        ),
+        (
+            r"\mathrm{KL}(q(a) \| f(a))",
+            UnknownName,
+            r"no divergence of q\left(a\right) from f\left(a\right) is defined here",
+        ),
+        (r"\mathbb{E}_{f(a)}[a]", UnknownName, "no expectation over f(a) is defined here"),
     ],
 )
-def test_a_density_refuses(text: str, error: type[Exception], why: str) -> None:
-    with pytest.raises(error, match=why):
+def test_a_density_refuses(text: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
         value(text)
+    assert type(caught.value) is error
+    assert str(caught.value) == message
 
 
 def test_letters_with_indices() -> None:
@@ -81,14 +100,17 @@ def test_letters_with_indices() -> None:
     np.testing.assert_allclose(at("q(x_{0:T})"), joint.probabilities)
     np.testing.assert_allclose(at(r"q(x_{1:T} \mid x_0)"), at("q(x_0, x_1, x_2)") / at("q(x_0)"))
     np.testing.assert_allclose(at(r"q(x_{t-1:t})"), at("q(x_1, x_2)"))
-    with pytest.raises(ValueError, match="one letter at least"):
+    with pytest.raises(
+        ValueError, match=r"^a density must be of one letter at least, but it was q\\left\(x_\{2:1\}\\right\)$"
+    ):
         at("q(x_{2:1})")
     with pytest.raises(ValueError, match="twice"):
         at(r"q(x_{1:T} \mid x_t)")
     with pytest.raises(UnknownName, match="x_3 is no letter"):
         at("q(x_3)")
-    with pytest.raises(ValueError, match="whole number"):
-        at("q(x_{t/4})")
+    for text, name in (("q(x_{t/4})", r"x_\{.*\}"), ("q(x_{t/4:T})", r"x_\{.*:T\}"), ("q(x_{0:T/4})", r"x_\{0:.*\}")):
+        with pytest.raises(ValueError, match=rf"^the index of {name} must be a whole number, but it was 0\.5$"):
+            at(text)
 
 
 def test_normals_are_those_of_another_library() -> None:
