@@ -127,15 +127,18 @@ def _second_slope(density: Any, x: float, step: float = 2e-3) -> float:
 @function(
     "reverse-kl",
     "quadrature",
-    how="reverse.Kernel.kl_to_gaussian is divided by the printed law for two small β, and the ratio continued to β = 0: it is 1.",
+    how="reverse.Kernel.kl_to_gaussian is divided by each of the two printed laws for two small β, κ and v being moments on an "
+    "even grid, and the ratios are continued to β = 0: they are 1.",
     prints=r"\mathrm{KL} \approx \frac{\kappa^2}{12\,v^3} \approx \frac{\beta_t^3\,(s_t'')^2}{12}",
-    right=lambda alpha, beta, bend: beta**3 * bend**2 / 12,
+    right=lambda kappa, v, beta, bend: (kappa**2 / (12 * v**3), beta**3 * bend**2 / 12),
     wrong={
-        "a square of β": lambda alpha, beta, bend: beta**2 * bend**2 / 12,
-        "a fourth power of β": lambda alpha, beta, bend: beta**4 * bend**2 / 12,
-        "24 for 12": lambda alpha, beta, bend: beta**3 * bend**2 / 24,
-        "6 for 12": lambda alpha, beta, bend: beta**3 * bend**2 / 6,
-        "no square": lambda alpha, beta, bend: beta**3 * abs(bend) / 12,
+        "a square of β": lambda kappa, v, beta, bend: (kappa**2 / (12 * v**3), beta**2 * bend**2 / 12),
+        "a fourth power of β": lambda kappa, v, beta, bend: (kappa**2 / (12 * v**3), beta**4 * bend**2 / 12),
+        "24 for 12": lambda kappa, v, beta, bend: (kappa**2 / (24 * v**3), beta**3 * bend**2 / 24),
+        "6 for the second 12": lambda kappa, v, beta, bend: (kappa**2 / (12 * v**3), beta**3 * bend**2 / 6),
+        "no square of the slope": lambda kappa, v, beta, bend: (kappa**2 / (12 * v**3), beta**3 * abs(bend) / 12),
+        "no square of κ": lambda kappa, v, beta, bend: (abs(kappa) / (12 * v**3), beta**3 * bend**2 / 12),
+        "a square of v": lambda kappa, v, beta, bend: (kappa**2 / (12 * v**2), beta**3 * bend**2 / 12),
     },
     tolerance=1e-4,
 )
@@ -144,13 +147,14 @@ def _(law: Any) -> float:
     for seed in range(3):
         rng = np.random.default_rng(seed)
         before = pushed(histogram(rng), 0.9, 0.1, 3)
-        x_t = before.mean + before.variance**0.5 * rng.uniform(0.5, 1.2)
+        x_t = float(before.mean + before.variance**0.5 * rng.uniform(0.5, 1.2))
         ratios = []
         for beta in (2e-4, 1e-4):
-            kernel = reverse.Kernel(before, 1 - beta, beta, x_t)
-            bend = _second_slope(before.push((1 - beta) ** 0.5, beta), x_t)
-            ratios.append(kernel.kl_to_gaussian() / law(1 - beta, beta, bend))
-        worst = max(worst, abs(2 * ratios[1] - ratios[0] - 1))
+            step = _Step(before, 1 - beta, beta, x_t, World())
+            _, v, kappa = _moments(step)
+            laws = law(kappa, v, beta, _second_slope(step.after, x_t))
+            ratios.append(step.kernel.kl_to_gaussian() / np.array(laws))
+        worst = max(worst, float(np.abs(2 * ratios[1] - ratios[0] - 1).max()))
     return worst
 
 
