@@ -147,7 +147,6 @@ class Histogram:
 
     def pdf(self, x: Any) -> np.ndarray:
         """The density at x, of x's shape."""
-        x = np.asarray(x, dtype=np.float64)
         if self.noise == 0:
             bar = np.searchsorted(self.edges, x, side="right") - 1
             inside = (bar >= 0) & (bar < len(self.heights))
@@ -166,7 +165,6 @@ class Histogram:
 
     def cdf(self, x: Any) -> np.ndarray:
         """The probability of lying at or below x, of x's shape."""
-        x = np.asarray(x, dtype=np.float64)
         if self.noise == 0:
             return np.interp(x, self.edges, np.concatenate([[0.0], np.cumsum(self.masses)]))
         # The integral of Φ is zΦ(z) + φ(z): a uniform bar's cdf is a difference of two of them.
@@ -202,7 +200,7 @@ class Histogram:
         scale, variance = _check_push(scale, variance)
         noise = scale**2 * self.noise + variance
         edges = scale * self.edges
-        if scale == 0 or (np.diff(edges) <= 0).any() or np.ptp(edges) < 1e-4 * math.sqrt(noise):
+        if np.ptp(edges) < 1e-4 * math.sqrt(noise):
             # The bars have shrunk so far that a Gaussian of their mean and variance differs by 1e-11 at most, less than
             # the differences of neighbouring cdfs would lose to rounding.
             return Mixture([1.0], [scale * self.mean], [math.sqrt(noise + scale**2 * (self.variance - self.noise))])
@@ -277,9 +275,7 @@ def _crossings(density: Density) -> np.ndarray:
         middle = (low + high) / 2
         same = np.sign(_gap(density, middle)) == np.sign(gap[where])
         low, high = np.where(same, middle, low), np.where(same, high, middle)
-    return np.sort(
-        np.concatenate([high, density.edges if isinstance(density, Histogram) and density.noise == 0 else []])
-    )
+    return high
 
 
 def _gap(density: Density, x: np.ndarray) -> np.ndarray:

@@ -198,6 +198,7 @@ def look(room: str) -> list[Mutant]:
         old, new = _difference(bodies[f"{stem}__mutmut_orig"], bodies[mutated])
         function = stem.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
         status = status_by_exit_code[fate]
+        # "timeout" is what mutmut calls a file of tests that cannot even be imported, and an endless loop.
         status = "killed" if status in ("killed", "timeout", "segfault") else status
         mutants.append(Mutant(f"{room}.{function}", old, new, status, name))
     return mutants

@@ -176,6 +176,7 @@ def test_a_uniform_law_has_a_twelfth():
     assert law.mean == 3.5
     assert law.variance == pytest.approx(9 / 12)
     assert Histogram([2, 5], [7], 0.25).variance == pytest.approx(9 / 12 + 0.25)
+    assert isinstance(Histogram([2, 5], [7], 1).noise, float)
 
 
 def test_weights_are_shares():
@@ -309,6 +310,12 @@ def test_shrunken_bars_stay_exact(power):
     assert isinstance(pushed, Mixture if power < -4 else Histogram)
 
 
+def test_bars_narrow_beside_their_own_noise_become_a_gaussian_of_the_same_variance():
+    law = Histogram([0, 1e-3], [1], 1e4).push(1, 0)
+    assert isinstance(law, Mixture)
+    assert law.variance == pytest.approx(1e4 + 1e-6 / 12, rel=1e-14)
+
+
 def test_the_change_from_bars_to_a_gaussian_is_not_seen():
     # On either side of the switch (all bars together are 1e-4 of the noise wide) both give the same density.
     span = np.ptp(BARS.edges)
@@ -437,6 +444,8 @@ def test_a_mixture_refuses(arguments, match):
         (([0, 1], [math.nan]), "heights must hold finite numbers only, but one of them was nan"),
         (([0, math.inf], [1]), "edges must hold finite numbers only, but one of them was inf"),
         (([0, 1], [1], -0.1), r"noise must be a finite number of at least 0, but it was -0\.1"),
+        (([[0, 1]], [1]), r"edges must have 1 axis/axes, but its shape was \(1, 2\)"),
+        (([0, 1], [[1]]), r"heights must have 1 axis/axes, but its shape was \(1, 1\)"),
         (([0, 1], [1], math.nan), "noise must be a finite number of at least 0, but it was nan"),
     ],
 )
@@ -456,7 +465,8 @@ def test_push_and_sample_refuse(law):
         law.push(-0.5, 1)
     with pytest.raises(ValueError, match="variance must be a finite number of at least 0, but it was nan"):
         law.push(0.5, math.nan)
-    with pytest.raises(ValueError, match="scale and variance must not both be 0"):
+    no_density = "^scale and variance must not both be 0: all mass would sit in one point, which has no density$"
+    with pytest.raises(ValueError, match=no_density):
         law.push(0, 0)
     with pytest.raises(ValueError, match="n must be at least 0, but it was -1"):
         law.sample(-1, np.random.default_rng(0))

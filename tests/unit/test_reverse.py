@@ -419,6 +419,10 @@ def test_a_blur_below_the_spacing_of_floats_is_no_blur():
 
 def test_a_kernel_does_not_change_and_is_told_apart_by_identity():
     kernel = Kernel(BARS, 0.7, 0.3, 0.4)
+    assert all(
+        type(number) is float
+        for number in (Kernel(BARS, 1, 1, 0).alpha, Kernel(BARS, 1, 1, 0).beta, Kernel(BARS, 1, 1, 0).x_t)
+    )
     assert (kernel.density, kernel.alpha, kernel.beta, kernel.x_t) == (BARS, 0.7, 0.3, 0.4)
     with pytest.raises(dataclasses.FrozenInstanceError):
         kernel.mean = 0
