@@ -468,6 +468,7 @@ def test_the_kernel_refuses(alpha, beta, x_t, error, match):
 def test_what_is_just_possible():
     Kernel(BARS, 1, 1e-8, 12.99)
     Kernel(BARS, 0.25, 1e-8, -10.99)
+    Kernel(ONE_BAR, 1, 1, 100_001)
 
 
 def test_tweedie_refuses():
