@@ -307,7 +307,7 @@ def defines(call: Node, body: Node, world: World) -> World:
     Raises GrammarError if the call's argument is not a single letter.
     """
     if not isinstance(call, Call) or len(call.arguments) != 1 or not isinstance(call.arguments[0], Symbol):
-        raise GrammarError("a function is defined for one letter", str(call), 0)
+        raise GrammarError("a function is defined for one letter", latex(call), 0)
     letter = call.arguments[0].key
 
     def function(value: Any) -> Any:
