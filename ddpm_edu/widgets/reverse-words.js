@@ -27,7 +27,10 @@ export function describeReverse(now) {
     said.push(`With β = 1 nothing of x_t−1 is left in x_t, so x_t tells nothing about it: the step back is the law of x_t−1 as it was, with ${moments}, wherever x_t is.`);
   } else {
     said.push(`A step with β = ${sayExactly(beta)} adds noise of width ${say(Math.sqrt(beta), 2)}. Seen from x_t = ${sayExactly(xt)}, x_t−1 has ${moments}.`);
-    if (now.logDensity < -60) said.push('Hardly anything could have ended up this far out: the density at x_t is too small for a float, and only its logarithm says where such a value would have come from.');
+    if (now.logDensity < -25) {
+      const density = now.logDensity > -690 ? `the density is ${say(Math.exp(now.logDensity), 1)}` : `the density’s logarithm is ${say(now.logDensity)}`;
+      said.push(`Hardly anything ends up that far out (at x_t ${density}), but Bayes’ rule says where it would have come from.`);
+    }
   }
   const away = `KL is ${sayKl(kl, 2)}${kl < LEAST_KL ? '' : ' nats'}`;
   const shape =
