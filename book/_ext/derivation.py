@@ -209,11 +209,28 @@ class Derivation:
             world = World({**world.values, key: _value(node, world)}, world.sequences)
         return [[_value(number.node, world) for number in line.numbers] for line in self.lines]
 
+    def offered(self) -> list[Setting]:
+        """The settings that change a number; the others get no slider."""
+        if self.numbers is None:
+            return []
+        rng = np.random.default_rng(0)
+        moves: set[str] = set()
+        for _ in range(5):
+            settings = self.numbers.random(rng)
+            before, elsewhere = self.values(settings), self.numbers.random(rng)
+            for setting in self.numbers.settings:
+                after = self.values({**settings, setting.key: elsewhere[setting.key]})
+                if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True)):
+                    moves.add(setting.key)
+        return [setting for setting in self.numbers.settings if setting.key in moves]
+
     def data(self) -> dict[str, Any]:
         """What the script needs: sliders, letters, and each line's numbers as trees."""
         if self.numbers is None:
             return {"name": self.name}
         kind = next(kind for kind, numbers in NUMBERS.items() if numbers is self.numbers)
+        offered = self.offered()
+        fixed = {setting.key: setting.value for setting in self.numbers.settings if setting not in offered}
         sliders = [
             {
                 "key": setting.key,
@@ -226,12 +243,13 @@ class Derivation:
                 "limits": setting.limits,
                 "whole": setting.whole,
             }
-            for setting in self.numbers.settings
+            for setting in offered
         ]
         return {
             "name": self.name,
             "kind": kind,
             "sliders": sliders,
+            "fixed": fixed,
             "lets": [[key, tree(node)] for key, node in self.lets],
             "lines": [[tree(number.node) for number in line.numbers] for line in self.lines],
         }
@@ -414,20 +432,20 @@ def say(x: float, digits: int = 4) -> str:
     return f"{sign}{abs(x):.{max(0, digits - 1 - power)}f}"
 
 
-def settings_text(numbers: Numbers) -> str:
+def settings_text(settings: list[Setting]) -> str:
     """The settings that the page opens with, as a sentence in Markdown."""
     shown = []
-    for setting in numbers.settings:
+    for setting in settings:
         symbol = {"x_t−1": "x_{t-1}", "α": r"\alpha", "β": r"\beta"}.get(setting.symbol, setting.symbol)
         shown.append(f"${symbol} = {setting.value:g}$")
-    return f"Numbers for {', '.join(shown[:-1])} and {shown[-1]}."
+    return f"Numbers for {' and '.join(filter(None, (', '.join(shown[:-1]), shown[-1])))}."
 
 
 def markdown(derivation: Derivation) -> str:
     """The derivation in plain Markdown, for the notebooks: numbered sentences, formulas, numbers."""
     opening = f"**{derivation.title}.**"
     if derivation.numbers:
-        opening += f" {settings_text(derivation.numbers)} {derivation.numbers.about}"
+        opening += f" {settings_text(derivation.offered())} {derivation.numbers.about}"
     parts = [opening]
     values = derivation.values(derivation.numbers.start()) if derivation.numbers else [[] for _ in derivation.lines]
     for at, (line, row) in enumerate(zip(derivation.lines, values, strict=True), 1):
@@ -473,7 +491,7 @@ class DerivationDirective(SphinxDirective):
         values: list[list[float]] = [[] for _ in derivation.lines]
         if derivation.numbers:
             values = derivation.values(derivation.numbers.start())
-            for words, kind in ((settings_text(derivation.numbers), "settings"), (derivation.numbers.about, "about")):
+            for words, kind in ((settings_text(derivation.offered()), "settings"), (derivation.numbers.about, "about")):
                 shown += nodes.paragraph("", "", *self.inline(words), classes=[f"derivation-{kind}"])
         rows = nodes.enumerated_list("", classes=["derivation-lines"], enumtype="arabic", prefix="", suffix=".")
         for line, row in zip(derivation.lines, values, strict=True):

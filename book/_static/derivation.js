@@ -208,7 +208,8 @@
   const enhance = (root) => {
     const data = JSON.parse(root.querySelector('.derivation-data').textContent);
     const items = [...root.querySelector('.derivation-lines').children];
-    const start = Object.fromEntries((data.sliders || []).map((about) => [about.key, about.value]));
+    const start = { ...data.fixed };
+    for (const { key, value } of data.sliders || []) start[key] = value;
     let line = 0; // 0 shows all lines
     let settings = { ...start };
     let shown = null;

@@ -218,3 +218,15 @@ def test_the_page(tmp_path: Path, good: bool) -> None:
     data = json.loads(root.select_one("script.derivation-data").text)
     assert [len(line) for line in data["lines"]] == [2, 2]
     assert page.select_one('script[src*="derivation.js"]')
+
+
+def test_only_settings_that_change_a_number_get_a_slider() -> None:
+    """μ̃_t hangs on t, x_0 and x_t; the weight of x_0 on t alone; the script still gets the others' values."""
+    line = "\n$$\na = b\n$$\nA line.\n= number: {}\n"
+    for latex, expected in [(r"\tilde\mu_t", ["t", "x_0", "x_t"]), (r"\bar\alpha_t", ["t"]), ("x_{t-1}", ["x_{t-1}"])]:
+        read = derivation.read("Some", line.format(latex) * 2, {"name": "some", "numbers": "posterior"})
+        assert [setting.key for setting in read.offered()] == expected
+        data = read.data()
+        assert [slider["key"] for slider in data["sliders"]] == expected
+        assert {*data["fixed"], *expected} == {"t", "x_0", "x_t", "x_{t-1}"}
+    assert derivation.settings_text(read.offered()) == "Numbers for $x_{t-1} = 0.6$."
