@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ddpm_edu.equations.grammar import GrammarError, expression, parse
+from ddpm_edu.equations.tree import Call, Equation, Sum, Symbol
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,29 @@ def test_an_expression_has_no_sides() -> None:
         expression(r"a \sim b")
     with pytest.raises(GrammarError, match="position 4"):
         expression("a + ! b")
+
+
+@pytest.mark.parametrize("relation", [r"\ge", r"\le", r"\propto"])
+def test_relations_are_kept_as_printed(relation: str) -> None:
+    (statement,) = parse(f"a = b {relation} c")
+    assert isinstance(statement, Equation)
+    assert statement.relations == ("=", relation)
+
+
+def test_a_letter_has_one_accent() -> None:
+    with pytest.raises(GrammarError) as caught:
+        parse(r"a = \bar x' + b")
+    assert str(caught.value) == "a letter has one accent at position 10:\n  a = \\bar x' + b\n            ^"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "x_t", "x'", "s_t'", r"\bar\alpha_t", r"\exp(x)", "f(x)", "s_t(x)", "s_t'(x)", r"\varepsilon_\theta(x, t)"],
+)
+def test_letters_and_functions_know_where_they_stand(text: str) -> None:
+    alone, later = expression(text), expression(f"a + {text}")
+    assert isinstance(alone, Symbol | Call)
+    assert isinstance(later, Sum)
+    second = later.terms[1][1]
+    assert isinstance(second, Symbol | Call)
+    assert (alone.position, second.position) == (0, 4)
