@@ -277,27 +277,31 @@ def distance(value: Any, truth: Any) -> float:
         return max(distance(value.mean, truth.mean), distance(value.variance, truth.variance))
     if isinstance(value, Moments):
         return math.inf
-    truth = np.asarray(truth, dtype=float)
     with np.errstate(invalid="ignore"):
-        error = float(np.max(np.abs(np.asarray(value, dtype=float) - truth)))
-    scale = float(np.max(np.abs(truth)))
-    result = error / scale if scale > 0 else error
-    return result if math.isfinite(result) else math.inf
+        error = np.max(np.abs(np.asarray(value, dtype=float) - np.asarray(truth, dtype=float)))
+    return _relative(float(error), truth)
 
 
 def excess(smaller: Any, greater: Any) -> float:
     """By how much what should be the smaller is greater anywhere, relative to the largest entry of the greater."""
-    gap = np.max(np.asarray(smaller, dtype=float) - np.asarray(greater, dtype=float))
-    result = max(0.0, float(gap)) / float(np.max(np.abs(greater)))
-    return result if math.isfinite(result) and math.isfinite(float(gap)) else math.inf
+    with np.errstate(invalid="ignore"):
+        gap = np.max(np.asarray(smaller, dtype=float) - np.asarray(greater, dtype=float))
+    return _relative(float(gap) if not gap <= 0 else 0.0, greater)
 
 
 def unevenness(value: Any, other: Any) -> float:
     """How far the ratio of two arrays is from being the same in all entries, of which there must be several."""
-    ratio = np.asarray(value, dtype=float) / np.asarray(other, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.asarray(value, dtype=float) / np.asarray(other, dtype=float)
     if ratio.size < 3:
         raise ValueError("a proportion must be tried at three places at least")
     return distance(ratio, ratio.flat[0])
+
+
+def _relative(error: float, truth: Any) -> float:
+    scale = float(np.max(np.abs(truth)))
+    result = error / scale if scale > 0 else error
+    return result if math.isfinite(result) and math.isfinite(scale) else math.inf
 
 
 def _told(claim: Statement) -> frozenset[str | Node]:

@@ -216,10 +216,13 @@ def test_excess_and_unevenness() -> None:
     assert register.excess(3.0, 2.0) == pytest.approx(0.5)
     assert register.excess(np.array([1.0, 5.0]), np.array([2.0, -4.0])) == pytest.approx(9 / 4)
     assert register.excess(math.nan, 1.0) == register.excess(1.0, math.nan) == math.inf
+    assert register.excess(1.0, math.inf) == register.excess(math.inf, 1.0) == math.inf
+    assert (register.excess(1.0, 0.0), register.excess(-1.0, 0.0)) == (1, 0)
     assert register.unevenness(np.array([2.0, 4.0, 6.0]), np.array([1.0, 2.0, 3.0])) == 0
     assert register.unevenness(np.array([2.0, 4.0, 6.6]), np.array([1.0, 2.0, 3.0])) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="three places"):
         register.unevenness(np.array([2.0, 4.0]), np.array([1.0, 2.0]))
+    assert register.unevenness(np.ones(3), np.zeros(3)) == register.unevenness(np.zeros(3), np.zeros(3)) == math.inf
 
 
 def test_distance() -> None:
@@ -227,7 +230,7 @@ def test_distance() -> None:
     assert distance(2e-9, 1e-9) == pytest.approx(1)  # small truths count like large ones
     assert distance(0.5, 0.0) == 0.5
     assert distance(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(0.5)
-    assert distance(math.nan, 1.0) == math.inf
+    assert distance(math.nan, 1.0) == distance(math.inf, math.inf) == distance(1.0, math.inf) == math.inf
     assert distance(Moments(1.0, 2.0), Moments(1.0, 1.0)) == 1
     assert distance(Moments(1.0, 2.0), 1.0) == math.inf
     assert distance(1.0, Moments(1.0, 2.0)) == math.inf
