@@ -454,6 +454,14 @@ def test_a_histogram_refuses(arguments, match):
         Histogram(*arguments)
 
 
+def test_weights_must_have_a_finite_sum():
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="^weights must have a sum above 0, but it was inf$"),
+    ):
+        Mixture([1e308, 1e308], [0, 1], [1, 1])
+
+
 def test_the_height_that_is_named_is_the_one_given():
     with pytest.raises(ValueError, match=r"one of them was -2\.0"):
         Histogram([0, 0.5, 1], [1, -2])
