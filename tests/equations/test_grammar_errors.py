@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ddpm_edu.equations.grammar import GrammarError, expression, parse
-from ddpm_edu.equations.tree import Call, Equation, Sum, Symbol
+from ddpm_edu.equations.tree import Call, Equation, Product, Sum, Symbol
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,30 @@ def test_relations_are_kept_as_printed(relation: str) -> None:
     assert statement.relations == ("=", relation)
 
 
-def test_a_letter_has_one_accent() -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (r"a = \bar x' + b", "a letter has one accent at position 10:\n  a = \\bar x' + b\n            ^"),
+        (
+            r"a = \cos^{b}(x)",
+            "a power on \\cos must be a plain number at position 4:\n  a = \\cos^{b}(x)\n      ^",
+        ),
+        (
+            r"a \ge b \le c",
+            "a chain must run one way, but this one has \\ge and \\le at position 0:\n  a \\ge b \\le c\n  ^",
+        ),
+    ],
+)
+def test_what_only_the_builder_sees(text: str, message: str) -> None:
     with pytest.raises(GrammarError) as caught:
-        parse(r"a = \bar x' + b")
-    assert str(caught.value) == "a letter has one accent at position 10:\n  a = \\bar x' + b\n            ^"
+        parse(text)
+    assert str(caught.value) == message
+
+
+def test_terms_and_factors_stand_side_by_side() -> None:
+    a, b, c = (Symbol(name) for name in "abX")
+    assert expression("a b X") == Product((a, b, c))
+    assert expression("a + b - X") == Sum(((1, a), (1, b), (-1, c)))
 
 
 @pytest.mark.parametrize(

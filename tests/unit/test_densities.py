@@ -457,7 +457,7 @@ def test_a_histogram_refuses(arguments, match):
 def test_weights_must_have_a_finite_sum():
     with (
         np.errstate(over="ignore"),
-        pytest.raises(ValueError, match="^weights must have a sum above 0, but it was inf$"),
+        pytest.raises(ValueError, match=r"^weights must have a sum above 0, but it was inf$"),
     ):
         Mixture([1e308, 1e308], [0, 1], [1, 1])
 
