@@ -154,11 +154,6 @@ export function reverseKernel(law, beta, xt, fine = 6) {
   return { alpha, beta, xt, x, logP, mean, variance, sd, width, logTotal, kl: Math.max(0, kl) };
 }
 
-/** The logarithm of q(x_{t−1} | x_t) at any x, given what `reverseKernel` found. */
-export function logKernel(law, kernel, x) {
-  return logDensity(law, x) - (kernel.xt - Math.sqrt(kernel.alpha) * x) ** 2 / (2 * kernel.beta) - kernel.logTotal;
-}
-
 /** How many humps the kernel has: peaks above a fiftieth of the highest, with dips of more than a tenth between them. */
 export function humps({ logP }) {
   const top = Math.max(...logP);

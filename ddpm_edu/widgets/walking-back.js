@@ -96,7 +96,7 @@ function scoreOfNarrow(law, h, x) {
 }
 
 /** ε*: the noise that the best model sees in x at t. */
-export function bestNoise(plan, t, x) {
+function bestNoise(plan, t, x) {
   return -Math.sqrt(plan.schedule.noiseShare[t]) * scoreAt(plan, t, x);
 }
 
