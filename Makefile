@@ -19,6 +19,8 @@ ifneq ($(DIGITS),)
 export DDPM_EDU_DATA ?= $(abspath $(DIGITS))
 endif
 export IPYTHONDIR := $(CURDIR)/_build/ipython
+# Threads that wait sleep instead of spinning: beside other work on the machine, networks run several times as fast.
+export OMP_WAIT_POLICY ?= passive
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
