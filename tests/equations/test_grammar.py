@@ -139,6 +139,7 @@ def value(text: str) -> float:
         (r"\sum_{k=1}^{2} \prod_{s=1}^{k} a s", 10),
         (r"\sum_{k=1}^{t} \frac{x_k}{b}", 10.5 / 3),
         (r"\sum_{k=0}^{\infty} b s^k", 4),
+        (r"\sum_{k=0}^{\infty} k s^k", 4 / 9),
         (r"1 + \sum_{k=1}^{\infty} s^k - 1", 1 / 3),
         (r"\prod_{k=1}^{\infty} (1 + s^k)", 1.3559096738634793),
         # functions of one factor, without brackets
@@ -502,6 +503,10 @@ def test_hidden_names_have_no_value() -> None:
     assert evaluate(expression(r"\log b"), blind) == pytest.approx(math.log(3))
     with pytest.raises(UnknownName, match=r"^\\log\\left\(a\\right\) is what the equation is to tell$"):
         evaluate(expression(r"1 + b \log a"), blind)
+
+
+def test_whole_numbers_are_numbers() -> None:
+    assert evaluate(expression("t^n"), World({"t": 3, "n": -2})) == pytest.approx(1 / 9)
 
 
 def test_a_root_of_a_negative_number_is_no_number() -> None:

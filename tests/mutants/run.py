@@ -44,7 +44,7 @@ RECORD = ROOT / "benchmarks" / "mutants.json"
 REASONS = Path(__file__).with_name("equivalent.toml")
 SHARE = 0.95
 
-GRAMMAR = ["tests/equations/test_grammar.py", "tests/equations/test_grammar_errors.py"]
+GRAMMAR = [f"tests/equations/test_{name}.py" for name in ("grammar", "grammar_errors", "tree")]
 ROOMS = {
     "schedules": ("schedules.py", ["tests/unit/test_schedules.py"]),
     "forward": ("forward.py", ["tests/unit/test_forward.py"]),
@@ -82,7 +82,8 @@ use_git_change_detection = false
 [tool.pytest.ini_options]
 filterwarnings = ["error"]
 """
-# Few examples, none of them made smaller once one fails, the fastest tests first, and none that takes a second.
+# Few examples, none of them made smaller once one fails, the fastest tests first, and none that takes
+# three seconds.
 CONFTEST = """
 import json
 from pathlib import Path
@@ -101,7 +102,7 @@ def pytest_collection_modifyitems(items):
     def took(item):
         return seconds.get(item.nodeid, 0)
 
-    items[:] = sorted((item for item in items if took(item) < 1), key=took)
+    items[:] = sorted((item for item in items if took(item) < 3), key=took)
 """
 
 
