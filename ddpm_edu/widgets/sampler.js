@@ -19,7 +19,7 @@ const USUAL = { T: 100, t: 0, particles: 500, kind: 'linear', noise: 'beta', see
 const REACH = [-4, 4];
 const SIDE = 50; // pixels kept free beside the walks and the bars, so that they share their x
 const SHOWN = 48; // walks that are drawn
-const SLICE = 4; // milliseconds of walking in one idle moment
+const SLICE = 2; // milliseconds of walking in one idle moment
 const TRIED = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]; // T of the curve that is filled in when all else is done
 
 const MEANINGS = {
@@ -214,7 +214,7 @@ function render({ model, el }) {
   let histogram = null;
   let heightsDrawn = null;
   let plan = null;
-  let paths = new Float64Array(0); // each particle's x_0 … x_T, one after the other
+  let paths = []; // each particle's x_0 … x_T
   let size = { T: 0, particles: 0 };
   let seed = NaN;
   let next = 0; // the first particle whose walk is not up to date
@@ -243,12 +243,6 @@ function render({ model, el }) {
     if (size.T !== T) done = 0;
     done = Math.min(done, particles);
     next = Math.min(next, particles);
-    const room = particles * (T + 1);
-    if (paths.length < room) {
-      const kept = paths;
-      paths = new Float64Array(Math.max(room, 1.5 * kept.length));
-      if (size.T === T) paths.set(kept); // with the same T each walk has the same place
-    }
     size = { T, particles };
     seed = state.seed;
     marked = Math.min(marked, particles - 1);
@@ -260,13 +254,14 @@ function render({ model, el }) {
     const until = performance.now() + milliseconds;
     const { T, particles } = size;
     while (next < particles) {
-      walkBack(plan, noiseOf(plan, seed, next), paths, next * (T + 1));
+      if (!paths[next] || paths[next].length !== T + 1) paths[next] = new Float64Array(T + 1);
+      walkBack(plan, noiseOf(plan, seed, next), paths[next]);
       next += 1;
       done = Math.max(done, next);
       if (next <= SHOWN || next === particles) version += 1;
       if (performance.now() > until) return true;
     }
-    if (!tries.has(T)) tries.set(T, distanceOf((i) => paths[i * (T + 1)], particles));
+    if (!tries.has(T)) tries.set(T, distanceOf((i) => paths[i][0], particles));
     // then the same for other T, so that the curve shows what more or fewer steps would give
     while (performance.now() < until) {
       if (!attempt) {
@@ -286,15 +281,14 @@ function render({ model, el }) {
     return true;
   };
 
-  const distanceOf = (endOf, particles) => binnedDistance(histogram, countInto(new Float64Array(histogram.count), Float64Array.from({ length: particles }, (_, i) => endOf(i)), ...RANGE), particles);
+  const distanceOf = (endOf, particles) => binnedDistance(histogram, countInto(new Float64Array(histogram.count), Array.from({ length: particles }, (_, i) => endOf(i)), ...RANGE), particles);
 
   const momentsOf = (t) => {
-    const stride = size.T + 1;
     let sum = 0;
     let squares = 0;
-    for (let i = 0; i < done; i++) sum += paths[i * stride + t];
+    for (let i = 0; i < done; i++) sum += paths[i][t];
     const mean = sum / done;
-    for (let i = 0; i < done; i++) squares += (paths[i * stride + t] - mean) ** 2;
+    for (let i = 0; i < done; i++) squares += (paths[i][t] - mean) ** 2;
     return { mean, sd: Math.sqrt(squares / done) };
   };
 
@@ -311,7 +305,6 @@ function render({ model, el }) {
     if (visible && work(0.7)) labour();
     paintedAt = performance.now();
     const { T, t, particles } = state;
-    const stride = T + 1;
     finished = next === particles;
     const distance = finished ? tries.get(T) : null;
     const floor = expectedDistance(histogram, particles);
@@ -319,7 +312,8 @@ function render({ model, el }) {
       shapedFor = T;
       tSlider.reshape(stops([0, T, 1]), [0, T], [0, Math.round(T / 2), T].filter((v, i, all) => all.indexOf(v) === i));
     }
-    const xs = Float64Array.from({ length: done }, (_, i) => paths[i * stride + t]);
+    const xs = new Float64Array(done);
+    for (let i = 0; i < done; i++) xs[i] = paths[i][t];
     bars.draw(state, histogram);
     setAttribute(landed, 'd', t === 0 && done > 0 ? landedPath(xs) : '');
     walks.draw({ T, t, paths, done, marked, version, step: markedStep() });
@@ -383,7 +377,7 @@ function render({ model, el }) {
     setText(stepName, `the marked particle’s step from t = ${sayCount(now)}`);
     if (done <= marked) return null;
     const { schedule } = plan;
-    const x = paths[marked * (T + 1) + now];
+    const x = paths[marked][now];
     const z = now > 1 && noise !== 'none' ? noiseOf(plan, seed, marked)[T - now + 1] : 0;
     const step = stepBack(plan, now, x, z);
     for (const name of ['next', 'next2']) terms[name].show(say(step.x));
@@ -490,7 +484,7 @@ function walksFigure({ setT, mark }) {
     let found = -1;
     let least = 18;
     for (let i = 0; i < Math.min(SHOWN, done); i++) {
-      const away = Math.abs(x(paths[i * (T + 1) + t]) - at.x);
+      const away = Math.abs(x(paths[i][t]) - at.x);
       if (away < least) [found, least] = [i, away];
     }
     return { particle: found, t };
@@ -535,7 +529,6 @@ function walksFigure({ setT, mark }) {
     draw: (now) => {
       const { T, t, paths, done, marked, version } = now;
       const { left, right, top, bottom } = plot;
-      const stride = T + 1;
       if (last.T !== T) {
         y = linear(T, 0, top, bottom);
         yAxis.draw([T, 0.75 * T, 0.5 * T, 0.25 * T, 0].map(Math.round).filter((v, i, all) => all.indexOf(v) === i).map((v) => ({ at: y(v), label: sayCount(v) })), left, right, left - 20);
@@ -558,20 +551,20 @@ function walksFigure({ setT, mark }) {
         pen.clip();
         for (let i = 0; i < shown; i++) {
           pen.beginPath();
-          for (const s of times) pen.lineTo(x(paths[i * stride + s]), y(s));
+          for (const s of times) pen.lineTo(x(paths[i][s]), y(s));
           pen.stroke();
         }
         pen.restore();
       }
       const inFrame = (v) => clamp(x(v), [left, right]);
       let spots = '';
-      for (let i = 0; i < shown; i++) spots += `M${inFrame(paths[i * stride + t]).toFixed(1)} ${y(t).toFixed(1)}h0`;
+      for (let i = 0; i < shown; i++) spots += `M${inFrame(paths[i][t]).toFixed(1)} ${y(t).toFixed(1)}h0`;
       setAttribute(dots, 'd', spots);
       place(marker, { x1: left, x2: right, y1: y(t), y2: y(t) });
       setAttribute(handle, 'transform', `translate(${left - 1} ${y(t).toFixed(1)})`);
       if (marked < done) {
-        setAttribute(own, 'd', linePath(times.length, (k) => x(paths[marked * stride + times[k]]), (k) => y(times[k])));
-        place(ownDot, { cx: inFrame(paths[marked * stride + t]), cy: y(t) });
+        setAttribute(own, 'd', linePath(times.length, (k) => x(paths[marked][times[k]]), (k) => y(times[k])));
+        place(ownDot, { cx: inFrame(paths[marked][t]), cy: y(t) });
       } else setAttribute(own, 'd', '');
       const { step } = now;
       setAttribute(guess, 'd', step ? `M${x(step.from).toFixed(1)} ${y(step.t).toFixed(1)}L${inFrame(step.guess).toFixed(1)} ${y(0).toFixed(1)}` : '');
