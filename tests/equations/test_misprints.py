@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from ddpm_edu import equations
 from ddpm_edu.equations import GrammarError, book, parse, register
-from ddpm_edu.equations.audit import caught_by
+from ddpm_edu.equations.audit import Shares, Tally, caught_by, rejects, tally
 from ddpm_edu.equations.misprints import misprints
 from ddpm_edu.equations.register import FunctionCheck, ParsedCheck
 from ddpm_edu.equations.tree import latex
@@ -25,9 +26,9 @@ def test_at_least_two_thirds_are_parsed_and_their_misprints_are_caught(shares: l
     assert counted.parsed == len(PARSED) >= 2 / 3 * counted.equations
     assert counted.caught >= 0.95 * counted.made
     assert counted.rejected == counted.variants == sum(len(check.wrong) for check in FUNCTION)
-    for tally in counted.tallies:
-        assert tally.value + tally.refused + len(tally.lives) >= 4, f"{tally.label} has too few misprints"
-    lives = {(tally.label, misprint.what) for tally in counted.tallies for misprint in tally.lives}
+    for each in counted.tallies:
+        assert each.value + each.refused + len(each.lives) >= 4, f"{each.label} has too few misprints"
+    lives = {(each.label, misprint.what) for each in counted.tallies for misprint in each.lives}
     assert lives == set(counted.reasons), "what lives has a reason, and what has a reason lives"
 
 
@@ -136,3 +137,34 @@ def test_every_misprint_is_in_the_notation_and_differs() -> None:
     made = misprints(text)
     trees = [parse(misprint.text) for misprint in made]
     assert len(trees) == len({*trees, parse(text)}) - 1
+
+
+def test_the_summary_says_what_lives_and_why() -> None:
+    lives = (misprints("a = b")[0], misprints("a = b")[0], misprints(r"a = \log b")[1])
+    tallies = (Tally("one", 3, 1, ()), Tally("two", 2, 1, lives))
+    shares = Shares(3, tallies, {("two", lives[0].what): "That is true as well."}, 5, 4)
+    assert (shares.parsed, shares.caught, shares.made) == (2, 7, 10)
+    assert str(shares).splitlines() == [
+        "2 of 3 numbered equations are parsed (67%)",
+        "7 of 10 misprints of them are caught (70.0%):",
+        "  5 by their value, 2 because something in them has no meaning there",
+        f"  not caught: {lives[0].what} in two, twice.",
+        "    That is true as well.",
+        f"  not caught: {lives[2].what} in two.",
+        "    Not explained.",
+        "4 of 5 wrong variants of the other 1 are rejected",
+    ]
+
+
+def test_a_check_that_compares_nothing_catches_nothing() -> None:
+    """The audit can fail: a check with a tolerance of everything lets misprints live and wrong variants pass."""
+    right = register.checks()["alpha-from-beta"]
+    assert isinstance(right, ParsedCheck)
+    loose = tally(replace(right, tolerance=1e9), r"\alpha_t = 1 - \beta_t")
+    assert loose.value == 0
+    assert len(loose.lives) + loose.refused == len(misprints(r"\alpha_t = 1 - \beta_t"))
+    assert not tally(right, r"\alpha_t = 1 - \beta_t").lives
+    nothing = FunctionCheck(
+        "none", "schedules", "How.", "algebra", "", lambda formula: formula, 0.0, {"small": 9e-4, "big": 2e-3}
+    )
+    assert [rejects(nothing, what) for what in nothing.wrong] == [False, True]
