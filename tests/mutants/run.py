@@ -62,6 +62,7 @@ ROOMS = {
 # garbage collector from touching, and thereby copying, all of it.
 PRELOAD = ["_hypothesis_pytestplugin", "hypothesis.strategies", "scipy.stats", "scipy.integrate", "mpmath", "torch"]
 PRELOAD += ["diffusers.schedulers.scheduling_ddpm", "diffusers.schedulers.scheduling_ddim", "lark", "sympy", "pytest"]
+PRELOAD += ["torch._meta_registrations"]
 PRELOAD += [*(f"_pytest.{plugin}" for plugin in default_plugins), "freeze"]
 FREEZE = "import gc\n\ngc.collect()\ngc.freeze()\n"
 
@@ -172,12 +173,12 @@ def mutate(room: str, survivors_only: bool) -> None:
 
 
 def fingerprint(room: str) -> str:
-    """What the room's source says now, comments and docstrings aside."""
+    """What the room's source says now, comments and docstrings aside, and how it is tried."""
     tree = ast.parse((ROOT / "ddpm_edu" / ROOMS[room][0]).read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             node.body.pop(0)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(f"{ast.dump(tree)} {ROOMS[room]} {PROJECT}".encode()).hexdigest()
 
 
 def past(room: str) -> dict[str, Any]:
@@ -247,8 +248,11 @@ def report(rooms: list[str]) -> tuple[dict[str, Any], bool]:
         mutants = look(room)
         survivors = [mutant for mutant in mutants if mutant.status != "killed"]
         open_ones = [mutant for mutant in survivors if mutant[:3] not in reasons]
+        waiting = [mutant for mutant in open_ones if mutant.status == "not checked"]
+        if waiting:
+            print(f"{room}: {len(waiting)} mutants were not tried; run the room from scratch")
         seen |= {mutant[:3] for mutant in survivors}
-        for mutant in open_ones:
+        for mutant in (mutant for mutant in open_ones if mutant.status != "not checked"):
             print(f"{mutant.status}: {mutant.function}  ({mutant.name.rpartition('.')[2]})")
             print("\n".join(f"  - {line}" for line in mutant.old.split("\n")))
             print("\n".join(f"  + {line}" for line in mutant.new.split("\n")))
