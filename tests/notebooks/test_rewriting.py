@@ -146,10 +146,10 @@ def test_numbers_follow_the_table_of_contents(book: twins.Book) -> None:
         ),
         (
             "```{derivation} Two lines\n:name: two\n:numbers: series\n\n$$\nx = \\moved{\\alpha}\n$$\n"
-            "By {eq}`one`.\n= value: right\n\n$$\nx = 1\n$$\nSo it is.\n```",
-            "**Two lines.** Numbers for $\\alpha = 0.98$, $\\beta = 0.02$ and $T = 200$. The values of $x_t$ and "
+            "By {eq}`one`.\n= value: right\n= noise: \\beta\n\n$$\nx = 1\n$$\nSo it is.\n```",
+            "**Two lines.** Numbers for $\\alpha = 0.98$ and $\\beta = 0.02$. The values of $x_t$ and "
             "$\\varepsilon_t$ are those of one chain, drawn once; only $\\alpha$, $\\beta$ and $T$ change.\n\n"
-            "**Line 1.** By (1.1).\n\n$$\nx = \\underline{\\alpha}\n$$\n\nvalue: 0.9800.\n\n"
+            "**Line 1.** By (1.1).\n\n$$\nx = \\underline{\\alpha}\n$$\n\nvalue: 0.9800; noise: 0.02000.\n\n"
             "**Line 2.** So it is.\n\n$$\nx = 1\n$$",
         ),
         ("(a-place)=\n## A place\n\n% a comment\nText.", "## A place\n\nText."),
