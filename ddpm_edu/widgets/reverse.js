@@ -42,7 +42,7 @@ const MEANINGS = {
 const INVITATION = 'Point at a term, or at a part of the figures: they answer each other.';
 
 /** The β of the trace: four to a decade, from the slider's least to 1. */
-const TRACE_BETAS = Array.from({ length: 17 }, (_, i) => 10 ** (-4 + i / 4));
+const TRACE_BETAS = Array.from({ length: 13 }, (_, i) => 10 ** (-4 + i / 3));
 
 function render({ model, el }) {
   const state = { ...USUAL, histogram: STARTS['two humps'] };
@@ -208,7 +208,7 @@ function render({ model, el }) {
     const { beta, x_t: xt, noise } = state;
     if (law === null || law.histogram !== histogram || law.noise !== noise) law = { ...noisyBars(histogram, noise), histogram };
     const kernel = beta > 0 ? reverseKernel(law, beta, xt) : null;
-    const half = beta > 0 ? reverseKernel(law, beta / 2, xt, 4).kl : 0;
+    const half = beta > 0 ? reverseKernel(law, beta / 2, xt, 3).kl : 0;
     const fall = kernel && kernel.kl > 1e-12 && half > LEAST_KL ? kernel.kl / half : null;
     if (trace === null || trace.law !== law || trace.xt !== xt) {
       trace = { law, xt, kl: TRACE_BETAS.map((b) => reverseKernel(law, b, xt, 3).kl) };
@@ -346,7 +346,7 @@ function wholeFigure({ setX }) {
       const full = bottom - top - 6;
       const level = (share) => bottom - share * full;
       if (drawnAxis !== half || drawnLaw !== law) {
-        const count = 240;
+        const count = 160;
         const xs = law.noise > 0 ? Float64Array.from({ length: count + 1 }, (_, i) => -half + (2 * half * i) / count) : Float64Array.from({ length: 2 * law.edges.length }, (_, i) => law.edges[i >> 1]);
         const ys = law.noise > 0 ? xs.map((v) => Math.exp(logDensity(law, v))) : xs.map((_, i) => law.density[((i + 1) >> 1) - 1] || 0);
         const tallest = Math.max(...ys);
@@ -457,7 +457,7 @@ function closeFigure() {
       const { mean, sd, alpha } = kernel;
       const reach = 4.2 * sd;
       const x = linear(mean - reach, mean + reach, left, right);
-      const count = 180;
+      const count = 126;
       const xs = Float64Array.from({ length: count + 1 }, (_, i) => mean - reach + (2 * reach * i) / count);
       const prior = xs.map((v) => logDensity(law, v));
       const p = xs.map((v, i) => Math.exp(prior[i] - (xt - Math.sqrt(alpha) * v) ** 2 / (2 * beta) - kernel.logTotal));

@@ -302,7 +302,7 @@ function render({ model, el }) {
     if (!sized) return;
     asked = false;
     prepare();
-    if (visible && work(0.7)) labour();
+    if (visible && work(0.2)) labour();
     paintedAt = performance.now();
     const { T, t, particles } = state;
     finished = next === particles;
