@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,7 @@ class Derivation:
             world = World({**world.values, key: _value(node, world)}, world.sequences)
         return [[_value(number.node, world) for number in line.numbers] for line in self.lines]
 
+    @cached_property
     def offered(self) -> list[Setting]:
         """The settings that change a number; the others get no slider."""
         if self.numbers is None:
@@ -229,8 +231,7 @@ class Derivation:
         if self.numbers is None:
             return {"name": self.name}
         kind = next(kind for kind, numbers in NUMBERS.items() if numbers is self.numbers)
-        offered = self.offered()
-        fixed = {setting.key: setting.value for setting in self.numbers.settings if setting not in offered}
+        fixed = {setting.key: setting.value for setting in self.numbers.settings if setting not in self.offered}
         sliders = [
             {
                 "key": setting.key,
@@ -243,7 +244,7 @@ class Derivation:
                 "limits": setting.limits,
                 "whole": setting.whole,
             }
-            for setting in offered
+            for setting in self.offered
         ]
         return {
             "name": self.name,
@@ -325,6 +326,8 @@ def read(title: str, body: str, options: Mapping[str, str]) -> Derivation:
         raise DerivationError(f"{where}: {error}") from None
     if problem:
         raise DerivationError(f"{where}: {problem}")
+    if kind and not result.offered:
+        raise DerivationError(f"{where} names the numbers {kind!r}, but no number in it depends on a setting")
     return result
 
 
@@ -445,7 +448,7 @@ def markdown(derivation: Derivation) -> str:
     """The derivation in plain Markdown, for the notebooks: numbered sentences, formulas, numbers."""
     opening = f"**{derivation.title}.**"
     if derivation.numbers:
-        opening += f" {settings_text(derivation.offered())} {derivation.numbers.about}"
+        opening += f" {settings_text(derivation.offered)} {derivation.numbers.about}"
     parts = [opening]
     values = derivation.values(derivation.numbers.start()) if derivation.numbers else [[] for _ in derivation.lines]
     for at, (line, row) in enumerate(zip(derivation.lines, values, strict=True), 1):
@@ -491,7 +494,7 @@ class DerivationDirective(SphinxDirective):
         values: list[list[float]] = [[] for _ in derivation.lines]
         if derivation.numbers:
             values = derivation.values(derivation.numbers.start())
-            for words, kind in ((settings_text(derivation.offered()), "settings"), (derivation.numbers.about, "about")):
+            for words, kind in ((settings_text(derivation.offered), "settings"), (derivation.numbers.about, "about")):
                 shown += nodes.paragraph("", "", *self.inline(words), classes=[f"derivation-{kind}"])
         rows = nodes.enumerated_list("", classes=["derivation-lines"], enumtype="arabic", prefix="", suffix=".")
         for line, row in zip(derivation.lines, values, strict=True):

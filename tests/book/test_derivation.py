@@ -225,8 +225,15 @@ def test_only_settings_that_change_a_number_get_a_slider() -> None:
     line = "\n$$\na = b\n$$\nA line.\n= number: {}\n"
     for latex, expected in [(r"\tilde\mu_t", ["t", "x_0", "x_t"]), (r"\bar\alpha_t", ["t"]), ("x_{t-1}", ["x_{t-1}"])]:
         read = derivation.read("Some", line.format(latex) * 2, {"name": "some", "numbers": "posterior"})
-        assert [setting.key for setting in read.offered()] == expected
+        assert [setting.key for setting in read.offered] == expected
         data = read.data()
         assert [slider["key"] for slider in data["sliders"]] == expected
         assert {*data["fixed"], *expected} == {"t", "x_0", "x_t", "x_{t-1}"}
-    assert derivation.settings_text(read.offered()) == "Numbers for $x_{t-1} = 0.6$."
+    assert derivation.settings_text(read.offered) == "Numbers for $x_{t-1} = 0.6$."
+
+
+@pytest.mark.parametrize("number", ["", "= number: 2\n"])
+def test_numbers_that_depend_on_no_setting_are_refused(number: str) -> None:
+    line = f"\n$$\na = b\n$$\nA line.\n{number}"
+    with pytest.raises(derivation.DerivationError, match="names the numbers 'series', but no number in it depends"):
+        derivation.read("Some", line * 2, {"name": "some", "numbers": "series"})
