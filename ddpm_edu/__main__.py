@@ -30,10 +30,15 @@ def _train(arguments: argparse.Namespace) -> int:
         config = training.read_config(arguments.run)
     else:
         config = training.preset("cpu" if arguments.preset is None else arguments.preset)
+    start = None
+    if arguments.start is not None and not arguments.resume:
+        weights = arguments.start / "weights.safetensors"
+        start = training.load_tensors(weights)
+        config = training.override(config, start=training.sha256(weights))
     config = training.override(config, steps=arguments.steps, seed=arguments.seed)
     training.check_device(device)
     images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
-    trainer = training.Trainer(config, images, held_out, device)
+    trainer = training.Trainer(config, images, held_out, device, start)
     print(
         f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {training.machine(trainer.device)['device']}"
     )
@@ -108,10 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")
-    train.add_argument("--preset", help="tiny, cpu or gpu (default: cpu)")
+    train.add_argument("--preset", help="tiny, cpu, page or gpu (default: cpu)")
     train.add_argument("--run", type=Path, required=True, help="the folder for the record")
     train.add_argument("--steps", type=int, help="training steps, instead of the preset's")
     train.add_argument("--seed", type=int, help="instead of 0")
+    train.add_argument("--from", dest="start", type=Path, help="begin from the weights of this run, of the same shape")
     train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
     train.set_defaults(command=_train)
 

@@ -62,6 +62,8 @@ class TrainingConfig:
     """On CUDA, compute in bfloat16 where the card has it, else in float16 with scaled losses."""
     compile: bool = False
     """On CUDA, let torch.compile fuse the network."""
+    start: str = ""
+    """The SHA-256 of the weights that training began from; empty where it began from fresh ones."""
 
     def __post_init__(self) -> None:
         schedules.linear(self.T, self.beta_1, self.beta_T)
@@ -94,6 +96,7 @@ PRESETS = {
         UNetConfig(channels=8, multipliers=(1, 2)), steps=40, batch=16, warmup=5, ema=0.9, interval=10
     ),
     "cpu": TrainingConfig(),
+    "page": TrainingConfig(steps=6000, learning_rate=5e-4, ema=0.9995),
     "gpu": TrainingConfig(
         UNetConfig(channels=64, multipliers=(1, 2, 4), blocks=2, attention=(7,)),
         steps=40_000,
@@ -106,7 +109,7 @@ PRESETS = {
         compile=True,
     ),
 }
-"""tiny: seconds, for tests. cpu: two cores, about an hour. gpu: one CUDA card."""
+"""tiny: seconds, for tests. cpu: two cores, about an hour. page: another round for the weights of cpu. gpu: one CUDA card."""
 
 
 def preset(name: str) -> TrainingConfig:
@@ -135,10 +138,18 @@ class Trainer:
     """A network in training, with all its state: it makes steps, and its state can be written down and taken up again.
 
     config: what to do. images: uint8, (N, 28, 28), to train on. held_out: the same, for the validation loss.
-    device: where to compute. Raises ValueError if images do not fit the network, RuntimeError if CUDA is asked for where there is none.
+    device: where to compute. start: the weights to begin from, as `load_run` gives them; fresh ones unless given.
+    Raises ValueError if images or start do not fit the network, RuntimeError if CUDA is asked for where there is none.
     """
 
-    def __init__(self, config: TrainingConfig, images: np.ndarray, held_out: np.ndarray, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        images: np.ndarray,
+        held_out: np.ndarray,
+        device: str = "cpu",
+        start: dict[str, Tensor] | None = None,
+    ) -> None:
         self.config = config
         self.device = check_device(device)
         size = config.unet.image_size
@@ -154,6 +165,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = UNet(config.unet)
+        if start is not None:
+            _fill(network, start, "start")
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
         on_cuda = self.device.type == "cuda"
@@ -353,12 +366,7 @@ def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, Training
     directory = Path(directory)
     config = read_config(directory)
     network = UNet(config.unet)
-    try:
-        network.load_state_dict(load_tensors(directory / "weights.safetensors"))
-    except RuntimeError as error:
-        raise ValueError(
-            f"weights.safetensors must fit the U-Net of config.json, but it does not: {in_one_line(error)}"
-        ) from None
+    _fill(network, load_tensors(directory / "weights.safetensors"), "weights.safetensors")
     return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
 
 
@@ -470,6 +478,13 @@ def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[
 def _write_log(directory: Path, log: list[Progress]) -> None:
     text = "".join(json.dumps(progress._asdict()) + "\n" for progress in log)
     write_whole(directory / "log.jsonl", text.encode())
+
+
+def _fill(network: UNet, weights: dict[str, Tensor], name: str) -> None:
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{name} must fit the U-Net of config.json, but it does not: {in_one_line(error)}") from None
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
