@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from . import arguments, posterior
-from .diffusion import Model, mean_from_eps
+from .diffusion import Model, eps_and_variance, mean_from_eps
 from .forward import q_sample
 from .schedules import NoiseSchedule, at
 
@@ -41,26 +41,25 @@ def prior_term(second_moment: Any, schedule: NoiseSchedule) -> Any:
     """
     if not np.all(np.asarray(second_moment) >= 0):
         raise ValueError(f"second_moment must be at least 0, but it was {second_moment!r}")
-    alpha_bar = schedule.alpha_bar[schedule.T]
-    return (alpha_bar * second_moment - alpha_bar - _log(1 - alpha_bar)) / 2
+    alpha_bar, noise = schedule.alpha_bar[schedule.T], schedule.noise[schedule.T]
+    return (alpha_bar * second_moment - alpha_bar - _log(noise)) / 2
 
 
-def step_term(eps_theta: Model, x_0: Any, t: Any, schedule: NoiseSchedule, eps: Any, variance: str = "beta") -> Any:
+def step_term(eps_theta: Model, x_0: Any, t: Any, schedule: NoiseSchedule, eps: Any, variance: Any = "beta") -> Any:
     """L_{t−1} for one x_t of each item: the divergence of the model's step from q(x_{t−1} | x_t, x_0), in nats.
 
     x_0: (B, …). t: (B,), from 2…T. eps: the noise in x_t, of x_0's shape; the bound is the mean over it.
-    variance: the model's σ_t², "beta" or "beta_tilde". Returns shape (B,), summed over each item's entries.
-    Raises ValueError if t is outside 2…T, variance is neither, or shapes do not fit.
+    variance: the model's σ_t², as in `diffusion.eps_and_variance`. Returns shape (B,), summed over each item's entries.
+    Raises ValueError if t is outside 2…T, variance is none of those, or shapes do not fit.
 
     Source: Ho et al. 2020, equation 5, the middle terms.
     """
-    arguments.choice("variance", variance, ("beta", "beta_tilde"))
     x_t = q_sample(x_0, t, schedule, eps)
     _from_2("t", t)
-    guess = eps_theta(x_t, t)
+    guess, sigma_squared = eps_and_variance(eps_theta, x_t, t, schedule, variance)
     arguments.same_shape("eps_theta's answer", guess, "eps", eps)
     truth = posterior.mean(x_t, x_0, t, schedule), at(schedule.beta_tilde, t, x_t)
-    model = mean_from_eps(x_t, guess, t, schedule), at(getattr(schedule, variance), t, x_t)
+    model = mean_from_eps(x_t, guess, t, schedule), sigma_squared
     return _per_item(gaussian_kl(*truth, *model))
 
 
@@ -127,8 +126,8 @@ def eps_weight(t: Any, schedule: NoiseSchedule, sigma_squared: Any) -> Any:
     Source: Ho et al. 2020, equation 12.
     """
     _above_0("sigma_squared", sigma_squared)
-    alpha, alpha_bar, beta = (at(values, t, t) for values in (schedule.alpha, schedule.alpha_bar, schedule.beta))
-    return beta**2 / (2 * sigma_squared * alpha * (1 - alpha_bar))
+    alpha, beta, noise = (at(values, t, t) for values in (schedule.alpha, schedule.beta, schedule.noise))
+    return beta**2 / (2 * sigma_squared * alpha * noise)
 
 
 def variance_cost(t: Any, schedule: NoiseSchedule) -> Any:

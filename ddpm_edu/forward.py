@@ -70,5 +70,5 @@ def q_sample(x_0: Any, t: Any, schedule: NoiseSchedule, eps: Any) -> Any:
     Source: Ho et al. 2020, equation 4.
     """
     arguments.same_shape("eps", eps, "x_0", x_0)
-    alpha_bar = at(schedule.alpha_bar, t, x_0)
-    return alpha_bar**0.5 * x_0 + (1 - alpha_bar) ** 0.5 * eps
+    alpha_bar, noise = at(schedule.alpha_bar, t, x_0), at(schedule.noise, t, x_0)
+    return alpha_bar**0.5 * x_0 + noise**0.5 * eps

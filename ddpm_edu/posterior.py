@@ -16,10 +16,10 @@ def weights(t: Any, schedule: NoiseSchedule) -> tuple[Any, Any]:
 
     Source: Ho et al. 2020, equation 7.
     """
-    alpha_bar, alpha_bar_before = at(schedule.alpha_bar, t, t), at(schedule.alpha_bar, t, t, back=1)
     alpha, beta = at(schedule.alpha, t, t), at(schedule.beta, t, t)
-    on_x_0 = alpha_bar_before**0.5 * beta / (1 - alpha_bar)
-    on_x_t = alpha**0.5 * (1 - alpha_bar_before) / (1 - alpha_bar)
+    noise, noise_before = at(schedule.noise, t, t), at(schedule.noise, t, t, back=1)  # 1 − ᾱ_t, 1 − ᾱ_{t−1}
+    on_x_0 = at(schedule.alpha_bar, t, t, back=1) ** 0.5 * beta / noise
+    on_x_t = alpha**0.5 * noise_before / noise
     return on_x_0, on_x_t
 
 

@@ -30,6 +30,8 @@ class NoiseSchedule:
     """α_t = 1 − β_t, the share of variance that step t keeps; α_0 = 1."""
     alpha_bar: Any
     """ᾱ_t, the product of α_1 … α_t: the share of the data's variance left after t steps; ᾱ_0 = 1."""
+    noise: Any
+    """1 − ᾱ_t, the share of noise in x_t: exact also near t = 0, where the subtraction would lose its digits; 0 at t = 0."""
     snr: Any
     """ᾱ_t / (1 − ᾱ_t), the signal-to-noise ratio for data of unit variance; infinite at t = 0."""
     beta_tilde: Any
@@ -43,7 +45,7 @@ class NoiseSchedule:
     def to(self, device: Any, dtype: Any = None) -> NoiseSchedule:
         """The same schedule holding tensors on `device` (a torch device or its name), float32 unless `dtype` says otherwise.
 
-        In float32 a difference like 1 − ᾱ_t keeps three digits at t = 1, more as t grows; float64 keeps all.
+        In float32 a difference like 1 − ᾱ_t would keep three digits at t = 1; that is what `noise` is for.
         """
         import torch
 
@@ -76,11 +78,11 @@ def from_betas(betas: Any) -> NoiseSchedule:
     alpha = 1 - beta
     alpha_bar = np.cumprod(alpha)
     with np.errstate(divide="ignore"):  # log(0) at β = 1, 1/0 at t = 0: both mean infinity here
-        noise = -np.expm1(np.cumsum(np.log1p(-beta)))  # 1 − ᾱ_t, exact to the last digit for tiny β too
+        noise = -np.expm1(np.cumsum(np.log1p(-beta)))
         snr = alpha_bar / noise
     beta_tilde = np.zeros_like(beta)
     beta_tilde[1:] = beta[1:] * noise[:-1] / noise[1:]
-    return NoiseSchedule(beta, alpha, alpha_bar, snr, beta_tilde)
+    return NoiseSchedule(beta, alpha, alpha_bar, noise, snr, beta_tilde)
 
 
 def linear(T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> NoiseSchedule:
@@ -117,6 +119,32 @@ def cosine(T: int, s: float = 0.008, beta_max: float = 0.999) -> NoiseSchedule:
     t = np.arange(T + 1)
     f = np.cos((t / T + s) / (1 + s) * np.pi / 2) ** 2
     return from_betas(np.minimum(1 - f[1:] / f[:-1], beta_max))
+
+
+def log_linear(T: int = 1000, log_snr_1: float = 13.3, log_snr_T: float = -6.0) -> NoiseSchedule:
+    """The logarithm of the signal-to-noise ratio falls in a straight line, from `log_snr_1` at t = 1 to `log_snr_T` at t = T.
+
+    Both in nats; the defaults are near the ends that Kingma et al. learned, with a little more noise at t = T.
+    Raises TypeError if T is no whole number, ValueError if T < 2 or the ends do not fall.
+
+    Source: Kingma et al. 2021, section 3.1 and appendix D (their γ is −log SNR).
+    """
+    T = arguments.integer("T", T, 2)
+    log_snr_T = arguments.number("log_snr_T", log_snr_T)
+    log_snr_1 = arguments.number("log_snr_1", log_snr_1)
+    if log_snr_1 <= log_snr_T:
+        raise ValueError(f"log_snr_1 must be above log_snr_T ({log_snr_T}), but it was {log_snr_1}")
+    log_alpha_bar = -np.logaddexp(0, -np.linspace(log_snr_1, log_snr_T, T))
+    return from_betas(-np.expm1(np.diff(log_alpha_bar, prepend=0.0)))
+
+
+BY_NAME = {"linear": linear, "constant": constant, "cosine": cosine, "log_linear": log_linear}
+"""The families of schedules; each takes T first."""
+
+
+def by_name(name: str, T: int, **values: float) -> NoiseSchedule:
+    """The schedule of that family; raises ValueError if there is none of that name, TypeError if a value is not one of its own."""
+    return BY_NAME[arguments.choice("schedule", name, tuple(BY_NAME))](T, **values)
 
 
 def at(values: Any, t: Any, x: Any, back: int = 0) -> Any:

@@ -31,12 +31,21 @@ class UNetConfig:
     """Image sizes at which pixels attend to one another, such as (7,)."""
     groups: int = 8
     """Groups of the group normalisation; divides `channels`."""
+    dropout: float = 0.0
+    """The share of features that each residual block forgets at random while training."""
+    fourier: tuple[int, ...] = ()
+    """Exponents n for which sin(2ⁿπx) and cos(2ⁿπx) of each pixel are inputs too, so that fine shades can be told apart."""
+    outputs: int = 1
+    """Channels of the answer: 2 where the network says something about the variance as well."""
 
     def __post_init__(self) -> None:
         arguments.integer("image_size", self.image_size, 1)
         arguments.integer("channels", self.channels, 1)
         arguments.integer("blocks", self.blocks, 1)
         arguments.integer("groups", self.groups, 1)
+        arguments.integer("outputs", self.outputs, 1)
+        object.__setattr__(self, "dropout", arguments.number("dropout", self.dropout, 0, 1))
+        object.__setattr__(self, "fourier", tuple(arguments.integer("fourier", n, 0, 16) for n in self.fourier))
         object.__setattr__(self, "multipliers", tuple(arguments.integer("multipliers", m, 1) for m in self.multipliers))
         object.__setattr__(self, "attention", tuple(arguments.integer("attention", size, 1) for size in self.attention))
         if not self.multipliers:
@@ -73,6 +82,17 @@ def time_embedding(t: Tensor, channels: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
+def fourier_features(x: Tensor, exponents: tuple[int, ...]) -> Tensor:
+    """Add to x, for each exponent n, sin(2ⁿπx) and cos(2ⁿπx) as further channels.
+
+    x: (B, C, H, W). Returns (B, C·(1 + 2·len(exponents)), H, W).
+
+    Source: Kingma et al. 2021, appendix C.
+    """
+    waves = [wave(2**n * math.pi * x) for n in exponents for wave in (torch.sin, torch.cos)]
+    return torch.cat([x, *waves], dim=1)
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions whose result is added to their input; the time scales and shifts what passes between them."""
 
@@ -82,6 +102,7 @@ class ResidualBlock(nn.Module):
         self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
         self.time = nn.Linear(c_time, 2 * c_out)
         self.norm_2 = nn.GroupNorm(config.groups, c_out)
+        self.dropout = nn.Dropout(config.dropout)
         self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
         nn.init.zeros_(self.conv_2.weight)
@@ -91,7 +112,7 @@ class ResidualBlock(nn.Module):
         h = self.conv_1(F.silu(self.norm_1(x)))
         scale, shift = self.time(time)[:, :, None, None].chunk(2, dim=1)
         h = F.silu(self.norm_2(h) * (1 + scale) + shift)
-        return self.skip(x) + self.conv_2(h)
+        return self.skip(x) + self.conv_2(self.dropout(h))
 
 
 class Attention(nn.Module):
@@ -137,7 +158,7 @@ class UNet(nn.Module):
         self.config = config
         width, c_time = config.channels, 4 * config.channels
         self.time = nn.Sequential(nn.Linear(width, c_time), nn.SiLU(), nn.Linear(c_time, c_time), nn.SiLU())
-        self.first = nn.Conv2d(1, width, 3, padding=1)
+        self.first = nn.Conv2d(1 + 2 * len(config.fourier), width, 3, padding=1)
 
         levels = [(width * m, size) for m, size in zip(config.multipliers, config.sizes, strict=True)]
         kept, c = [width], width
@@ -161,19 +182,19 @@ class UNet(nn.Module):
             if level > 0:
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(c, c, 3, padding=1)))
 
-        to_noise = nn.Conv2d(c, 1, 3, padding=1)
-        nn.init.zeros_(to_noise.weight)
-        self.last = nn.Sequential(nn.GroupNorm(config.groups, c), nn.SiLU(), to_noise)
+        answer = nn.Conv2d(c, config.outputs, 3, padding=1)
+        nn.init.zeros_(answer.weight)
+        self.last = nn.Sequential(nn.GroupNorm(config.groups, c), nn.SiLU(), answer)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """x_t: (B, 1, size, size). t: (B,), whole numbers from 1…T. Returns x_t's shape."""
+        """x_t: (B, 1, size, size). t: (B,), whole numbers from 1…T. Returns (B, outputs, size, size)."""
         size = self.config.image_size
         if x_t.shape[1:] != (1, size, size):
             raise ValueError(f"x_t must have shape (B, 1, {size}, {size}), but its shape was {tuple(x_t.shape)}")
         if t.shape != x_t.shape[:1]:
             raise ValueError(f"t must have shape ({len(x_t)},), one for each image, but its shape was {tuple(t.shape)}")
         time = self.time(time_embedding(t, self.config.channels))
-        h = self.first(x_t)
+        h = self.first(fourier_features(x_t, self.config.fourier))
         kept = [h]
         for layer in self.down:
             h = layer(h, time) if isinstance(layer, Stage) else layer(h)

@@ -284,7 +284,7 @@ def test_the_step_against_diffusers(variance, theirs, clip):
 
 def test_p_sample_refuses():
     x, rng = np.zeros(2), np.random.default_rng(0)
-    with pytest.raises(ValueError, match="variance must be one of 'beta', 'beta_tilde', but it was 'alpha'"):
+    with pytest.raises(ValueError, match="variance must be one of 'beta', 'beta_tilde', 'learned', but it was 'alpha'"):
         diffusion.p_sample(best_guess(SHORT, 0, 1), x, 5, SHORT, rng, "alpha")
     for bad in (0, 21, -1):
         with pytest.raises(ValueError, match=f"t must lie in 1…20, but it was {bad}"):
