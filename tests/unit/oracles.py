@@ -22,6 +22,7 @@ class Exact(NamedTuple):
     beta: list
     alpha: list
     alpha_bar: list
+    noise: list
     snr: list
     beta_tilde: list
 
@@ -33,13 +34,14 @@ def exact_schedule(betas) -> Exact:
     alpha_bar = [mpmath.mpf(1)]
     for a in alpha[1:]:
         alpha_bar.append(alpha_bar[-1] * a)
+    noise = [1 - a for a in alpha_bar]
     snr = [mpmath.inf] + [a / (1 - a) for a in alpha_bar[1:]]
     # The variance of a product of two Gaussians in x_{t−1}: precisions add. One from the step, one from x_0.
     beta_tilde = [mpmath.mpf(0), mpmath.mpf(0)]
     for t in range(2, len(beta)):
         before = 1 - alpha_bar[t - 1]
         beta_tilde.append(1 / (alpha[t] / beta[t] + 1 / before))
-    return Exact(beta, alpha, alpha_bar, snr, beta_tilde)
+    return Exact(beta, alpha, alpha_bar, noise, snr, beta_tilde)
 
 
 def floats(numbers) -> np.ndarray:

@@ -74,6 +74,8 @@ def test_choice():
     assert arguments.choice("sampler", "ddim", ("ancestral", "ddim")) == "ddim"
     with pytest.raises(ValueError, match="sampler must be one of 'ancestral', 'ddim', but it was 'euler'"):
         arguments.choice("sampler", "euler", ("ancestral", "ddim"))
+    with pytest.raises(ValueError, match=r"'ddim', but it was 'dim' \(did you mean 'ddim'\?\)$"):
+        arguments.choice("sampler", "dim", ("ancestral", "ddim"))
 
 
 def test_array_returns_float64():

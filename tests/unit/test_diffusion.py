@@ -467,6 +467,31 @@ def test_ddim_times(T, data):
     assert gaps.max() - gaps.min() <= 1  # as even as whole numbers can be
 
 
+def test_ddim_at_times_of_ones_own():
+    spy = Spy(best_guess(SHORT, 0, 1))
+    *_, last = diffusion.ddim(spy, np.array([1.0, -2.0]), SHORT, [20, 13, 12, 3], clip=False)
+    assert spy.times == [20, 13, 12, 3]
+    angle = np.arccos(np.sqrt(SHORT.alpha_bar))[[0, 3, 12, 13, 20]]
+    np.testing.assert_allclose(last.x_t, np.prod(np.cos(np.diff(angle))) * np.array([1.0, -2.0]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("sampler", [diffusion.ancestral, diffusion.ddim])
+def test_a_chain_can_be_stopped_and_go_on(sampler):
+    model, rng, short = best_guess(SHORT, 0.7, 0.2), np.random.default_rng(1), [9, 5, 2]
+    few = {"steps": [20, 14, *short], "eta": 0.5} if sampler is diffusion.ddim else {}
+    chain = sampler(model, np.ones(3), SHORT, rng=rng, **few)
+    middle = next(sample for sample in chain if sample.t == 9)
+    state = rng.bit_generator.state
+    ends = list(chain)
+    rng.bit_generator.state = state
+    again = list(sampler(model, middle.x_t, SHORT, rng=rng, start=9, **few))
+    assert [sample.t for sample in again] == ([5, 2, 0] if few else list(range(8, -1, -1)))
+    for one, other in zip(ends, again, strict=True):
+        np.testing.assert_array_equal(one.x_t, other.x_t)
+    with pytest.raises(ValueError, match="start must be a whole number from 1 to 20, but it was 21"):
+        next(sampler(model, np.ones(3), SHORT, rng=rng, start=21, **few))
+
+
 def test_ddim_takes_50_steps_without_noise_unless_told_otherwise():
     samples = list(diffusion.ddim(best_guess(LINEAR, 0, 0.1), np.ones(1), LINEAR))
     assert [s.t for s in samples] == list(range(980, -1, -20))
@@ -520,6 +545,17 @@ def test_ddim_clips_x_hat_0_and_the_noise_with_it():
         ({"steps": 0}, ValueError, "steps must be a whole number from 1 to 20, but it was 0"),
         ({"steps": 21}, ValueError, "steps must be a whole number from 1 to 20, but it was 21"),
         ({"steps": 2.5}, TypeError, "steps must be a whole number, but it was 2.5"),
+        ({"steps": [20, 5, 0]}, ValueError, "steps must be a whole number from 1 to 20, but it was 0"),
+        ({"steps": [21, 5]}, ValueError, "steps must be a whole number from 1 to 20, but it was 21"),
+        ({"steps": [5, 5]}, ValueError, r"steps must be times that fall, at least one, but they were \[5, 5\]"),
+        ({"steps": []}, ValueError, r"steps must be times that fall, at least one, but they were \[\]"),
+        ({"steps": "all"}, TypeError, "steps must be a whole number, but it was 'all'"),
+        (
+            {"steps": 4, "start": 7},
+            ValueError,
+            r"start must be one of the sampler's times \[20, 15, 10, 5\], but it was 7",
+        ),
+        ({"steps": 4, "start": 0}, ValueError, "start must be a whole number from 1 to 20, but it was 0"),
         ({"steps": 5, "eta": -0.1}, ValueError, "eta must be a number from 0 to 1, but it was -0.1"),
         ({"steps": 5, "eta": 1.1}, ValueError, "eta must be a number from 0 to 1, but it was 1.1"),
         ({"steps": 5, "eta": math.nan}, ValueError, "eta must be a number from 0 to 1, but it was nan"),
@@ -529,6 +565,113 @@ def test_ddim_clips_x_hat_0_and_the_noise_with_it():
 def test_ddim_refuses(arguments, error, match):
     with pytest.raises(error, match=match):
         next(diffusion.ddim(lambda x, t: x, np.zeros(1), SHORT, **arguments))
+
+
+# --- other targets, learned variances ---
+
+
+def test_v_is_how_x_t_turns_with_the_angle():
+    # With √ᾱ = cos φ and √(1 − ᾱ) = sin φ, v is the derivative of cos φ·x_0 + sin φ·ε by φ.
+    rng, t = np.random.default_rng(0), np.array([1, 9, 20])
+    x_0, eps = rng.standard_normal((2, 3, 4))
+    phi = np.arccos(np.sqrt(SHORT.alpha_bar[t]))[:, None]
+    h = 1e-5
+    slope = ((np.cos(phi + h) - np.cos(phi - h)) * x_0 + (np.sin(phi + h) - np.sin(phi - h)) * eps) / (2 * h)
+    np.testing.assert_allclose(diffusion.target("v", x_0, eps, t, SHORT), slope, rtol=1e-8, atol=1e-8)
+    np.testing.assert_array_equal(diffusion.target("eps", x_0, eps, t, SHORT), eps)
+    np.testing.assert_array_equal(diffusion.target("x_0", x_0, eps, t, SHORT), x_0)
+
+
+@pytest.mark.parametrize("name", diffusion.TARGETS)
+def test_the_noise_behind_an_answer(name):
+    # Two equations for two unknowns: x_t is one mixture of x_0 and ε, the answer another.
+    rng, t = np.random.default_rng(0), np.array([1, 9, 20])
+    x_t, answer = rng.standard_normal((2, 3, 4))
+    found = diffusion.eps_from(name, answer, x_t, t, SHORT)
+    for i, step in enumerate(t):
+        c, s = math.sqrt(SHORT.alpha_bar[step]), math.sqrt(1 - SHORT.alpha_bar[step])
+        second = {"eps": [0, 1], "x_0": [1, 0], "v": [-s, c]}[name]
+        _, eps = np.linalg.solve([[c, s], second], [x_t[i], answer[i]])
+        np.testing.assert_allclose(found[i], eps, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", diffusion.TARGETS)
+def test_a_noise_model_turns_the_best_answer_into_the_best_guess(name):
+    m, v, t, x_t = 0.7, 0.2, np.array([2, 19]), np.array([[0.3, -2.0], [1.1, 0.4]])
+    guess = best_guess(SHORT, m, v)
+    a = SHORT.alpha_bar[t][:, None]
+
+    def network(x, t):
+        x_0 = m + a**0.5 * v / (a * v + 1 - a) * (x - a**0.5 * m)  # E[x_0 | x_t]
+        eps = guess(x, t)
+        return {"eps": eps, "x_0": x_0, "v": a**0.5 * eps - (1 - a) ** 0.5 * x_0}[name]
+
+    model = diffusion.NoiseModel(network, SHORT, name)
+    np.testing.assert_allclose(model(x_t, t), guess(x_t, t), rtol=1e-10)
+
+
+@pytest.mark.parametrize("numbers", [np.array, torch.tensor])
+def test_a_learned_variance_lies_between_beta_tilde_and_beta(numbers):
+    schedule = SHORT if numbers is np.array else SHORT.to("cpu", torch.float64)
+    t, eps = numbers([1, 2, 20]), numbers([[[0.5]], [[-0.1]], [[2.0]]])
+    for share, expected in (
+        (-1.0, [SHORT.beta_tilde[2], SHORT.beta_tilde[2], SHORT.beta_tilde[20]]),
+        (1.0, SHORT.beta[[1, 2, 20]]),
+        (0.0, np.sqrt(SHORT.beta[[1, 2, 20]] * np.maximum(SHORT.beta_tilde, SHORT.beta_tilde[2])[[1, 2, 20]])),
+    ):
+
+        def network(x, t, share=share):
+            both = np.concatenate if isinstance(x, np.ndarray) else torch.cat
+            return both([eps, 0 * eps + share], 1)
+
+        model = diffusion.NoiseModel(network, schedule, learned_variance=True)
+        guess, sigma_squared = model.eps_and_variance(0 * eps, t)
+        np.testing.assert_allclose(np.asarray(sigma_squared)[:, 0, 0], expected, rtol=1e-12)
+        np.testing.assert_array_equal(np.asarray(guess), np.asarray(eps))
+        np.testing.assert_array_equal(np.asarray(model(0 * eps, t)), np.asarray(eps))
+
+
+def test_the_step_adds_noise_of_the_variance_given_or_learned():
+    x, z = np.array([[[0.2]], [[-0.4]]]), np.array([[[1.0]], [[-2.0]]])
+    learned = diffusion.NoiseModel(lambda x, t: np.concatenate([0 * x, 0 * x + 1], 1), SHORT, learned_variance=True)
+    variances = np.linspace(0.1, 2, 21)
+    for model, variance, sigma_squared in (
+        (learned, "learned", SHORT.beta[7]),
+        (lambda x, t: 0 * x, variances, variances[7]),
+        (lambda x, t: 0 * x, SHORT.beta_tilde, SHORT.beta_tilde[7]),
+    ):
+        still = diffusion.p_sample(model, x, 7, SHORT, Scripted(0 * z), variance).x_t
+        moved = diffusion.p_sample(model, x, 7, SHORT, Scripted(z), variance).x_t
+        np.testing.assert_allclose(moved - still, math.sqrt(sigma_squared) * z, rtol=1e-12)
+
+
+def test_variances_and_targets_that_are_none():
+    x, rng = np.zeros((2, 1)), np.random.default_rng(0)
+    with pytest.raises(
+        ValueError, match=r"variance must be a name or 21 numbers, one for each t, but its shape was \(20,\)"
+    ):
+        diffusion.p_sample(lambda x, t: x, x, 3, SHORT, rng, np.ones(20))
+    with pytest.raises(
+        ValueError, match="variance must be fixed unless eps_theta is a NoiseModel, but it was 'learned'"
+    ):
+        diffusion.p_sample(lambda x, t: x, x, 3, SHORT, rng, "learned")
+    with pytest.raises(ValueError, match="variance must be fixed with this network, which answers for none"):
+        diffusion.p_sample(diffusion.NoiseModel(lambda x, t: x, SHORT), x, 3, SHORT, rng, "learned")
+    with pytest.raises(ValueError, match="target must be one of 'eps', 'x_0', 'v', but it was 'score'"):
+        diffusion.target("score", x, x, 3, SHORT)
+    with pytest.raises(ValueError, match="answer must have x_t's shape"):
+        diffusion.eps_from("v", x[:, 0], x, 3, SHORT)
+
+
+def test_float32_keeps_the_digits_of_little_noise():
+    # At t = 1 of this schedule 1 − ᾱ is 1.7e-6; computed in float32 by subtraction it would be off by some per cent.
+    schedule, x = schedules.log_linear(), np.zeros((1, 2))
+    eps = np.array([[1.0, -2.0]])
+    single = schedule.to("cpu")
+    x_t = forward.q_sample(torch.zeros(1, 2), 1, single, torch.tensor(eps, dtype=torch.float32))
+    np.testing.assert_allclose(x_t, forward.q_sample(x, 1, schedule, eps), rtol=1e-6)
+    for t in (1, 2, 500):
+        np.testing.assert_allclose(posterior.weights(t, single), posterior.weights(t, schedule), rtol=1e-6)
 
 
 # --- tensors ---

@@ -15,7 +15,7 @@ from ddpm_edu import schedules
 
 from .oracles import betas_of, exact_schedule, floats
 
-NAMES = ("beta", "alpha", "alpha_bar", "snr", "beta_tilde")
+NAMES = ("beta", "alpha", "alpha_bar", "noise", "snr", "beta_tilde")
 LINEAR = schedules.linear()
 
 
@@ -127,6 +127,43 @@ def test_cosine_cuts_off_at_beta_max():
     assert schedule.beta[999] < 0.999
     assert schedules.cosine(1000, beta_max=0.02).beta.max() == 0.02
     np.testing.assert_array_equal(schedules.cosine(50).beta, schedules.cosine(50, 0.008, 0.999).beta)
+
+
+@given(st.integers(2, 400), st.floats(-2, 15), st.floats(0.1, 20))
+def test_log_linear_is_a_straight_line_in_log_snr(T, first, fall):
+    schedule = schedules.log_linear(T, first, first - fall)
+    log_snr = np.log(schedule.snr[1:])
+    np.testing.assert_allclose(log_snr, first - fall * np.arange(T) / (T - 1), rtol=1e-9, atol=1e-9)
+
+
+def test_log_linear_in_fifty_digits():
+    schedule = schedules.log_linear()
+    log_snr = [mpmath.mpf("13.3") + (mpmath.mpf(-6) - mpmath.mpf("13.3")) * k / 999 for k in range(1000)]
+    noise = [mpmath.mpf(0)] + [1 / (1 + mpmath.exp(value)) for value in log_snr]
+    np.testing.assert_allclose(schedule.noise, floats(noise), rtol=1e-10)
+    beta = [1 - (1 - noise[t]) / (1 - noise[t - 1]) for t in range(1, 1001)]
+    np.testing.assert_allclose(schedule.beta[1:], floats(beta), rtol=1e-9)
+
+
+def test_log_linear_must_fall():
+    with pytest.raises(ValueError, match=r"log_snr_1 must be above log_snr_T \(2.0\), but it was 2.0"):
+        schedules.log_linear(10, 2, 2)
+    with pytest.raises(ValueError, match="T must be at least 2, but it was 1"):
+        schedules.log_linear(1)
+
+
+def test_schedules_by_name():
+    for name, make in (
+        ("linear", schedules.linear),
+        ("cosine", schedules.cosine),
+        ("log_linear", schedules.log_linear),
+    ):
+        np.testing.assert_array_equal(schedules.by_name(name, 30).beta, make(30).beta)
+    np.testing.assert_array_equal(schedules.by_name("constant", 3, beta=0.2).beta, [0, 0.2, 0.2, 0.2])
+    with pytest.raises(ValueError, match=r"schedule must be one of .* but it was 'cosin' \(did you mean 'cosine'\?\)"):
+        schedules.by_name("cosin", 3)
+    with pytest.raises(TypeError, match="beta_9"):
+        schedules.by_name("linear", 3, beta_9=0.2)
 
 
 def test_against_diffusers():

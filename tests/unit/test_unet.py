@@ -1,5 +1,6 @@
 """The network: its shapes, each part against a recomputation by loops and plain functions, and that time and data get through."""
 
+import dataclasses
 import math
 
 import mpmath
@@ -8,7 +9,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ddpm_edu.unet import Attention, ResidualBlock, Stage, UNet, UNetConfig, parameter_count, time_embedding
+from ddpm_edu.unet import (
+    Attention,
+    ResidualBlock,
+    Stage,
+    UNet,
+    UNetConfig,
+    fourier_features,
+    parameter_count,
+    time_embedding,
+)
 
 SMALL = UNetConfig(image_size=8, channels=8, multipliers=(1, 2), groups=4)
 WITH_ATTENTION = UNetConfig(image_size=8, channels=8, multipliers=(1, 2), attention=(4,), groups=4)
@@ -18,6 +28,7 @@ CONFIGS = [
     UNetConfig(image_size=12, channels=4, multipliers=(1, 2, 3), blocks=2, attention=(3, 12), groups=2),
     UNetConfig(image_size=5, channels=6, multipliers=(2,), groups=3),
     UNetConfig(channels=8, groups=8),
+    UNetConfig(image_size=8, channels=8, multipliers=(1, 2), groups=4, fourier=(0, 3)),
 ]
 
 
@@ -292,6 +303,9 @@ def test_new_blocks_add_only_their_bias():
         ({"multipliers": (1, 0)}, ValueError, "multipliers must be at least 1, but it was 0"),
         ({"multipliers": (1, 1.5)}, TypeError, r"multipliers must be a whole number, but it was 1\.5"),
         ({"blocks": 0}, ValueError, "blocks must be at least 1, but it was 0"),
+        ({"dropout": 1.5}, ValueError, r"dropout must be a number from 0 to 1, but it was 1\.5"),
+        ({"fourier": (17,)}, ValueError, "fourier must be a whole number from 0 to 16, but it was 17"),
+        ({"outputs": 0}, ValueError, "outputs must be at least 1, but it was 0"),
         ({"groups": 0}, ValueError, "groups must be at least 1, but it was 0"),
         ({"attention": (8,)}, ValueError, r"attention must name sizes among \(28, 14, 7\), but it held \[8\]"),
         ({"attention": (7, 3)}, ValueError, r"attention must name sizes among \(28, 14, 7\), but it held \[3\]"),
@@ -318,6 +332,29 @@ def test_images_that_do_not_fit(shape):
 def test_times_that_do_not_fit(t):
     with pytest.raises(ValueError, match=r"t must have shape \(3,\), one for each image, but its shape was \("):
         UNet(SMALL)(torch.zeros(3, 1, 8, 8), t)
+
+
+def test_fourier_features_by_their_formula():
+    x = torch.tensor([[[[0.3, -1.0]]], [[[0.123, 1.0]]]]).double()
+    found = fourier_features(x, (0, 7))
+    assert found.shape == (2, 5, 1, 2)
+    for item, column in np.ndindex(2, 2):
+        value = mpmath.mpf(float(x[item, 0, 0, column]))
+        waves = [f(2**n * mpmath.pi * value) for n in (0, 7) for f in (mpmath.sin, mpmath.cos)]
+        np.testing.assert_allclose(found[item, :, 0, column], [float(v) for v in (value, *waves)], atol=1e-12)
+
+
+def test_a_second_channel_for_the_variance():
+    config = dataclasses.replace(SMALL, outputs=2)
+    x_t, t = batch(config)
+    assert network(config)(x_t, t).shape == (3, 2, 8, 8)
+
+
+def test_dropout_forgets_only_while_training():
+    net, (x_t, t) = network(dataclasses.replace(SMALL, dropout=0.5)), batch(SMALL)
+    still = network(SMALL).eval()(x_t, t)
+    torch.testing.assert_close(net.eval()(x_t, t), still)
+    assert (net.train()(x_t, t) - still).abs().max() > 0.01
 
 
 def test_the_embedding_feeds_time_to_every_block():
