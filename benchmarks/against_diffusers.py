@@ -14,7 +14,7 @@ import diffusers
 import torch
 from diffusers import DDPMScheduler
 
-from ddpm_edu import data, diffusion, forward, schedules, training
+from ddpm_edu import data, diffusion, forward, record, schedules
 
 N = 64
 ROUNDS = 2000
@@ -30,7 +30,7 @@ def main() -> None:
     ours, theirs = schedules.linear(), scheduler()
     result = {
         "digits": f"{N} of {pictures.source}, float32, 1×28×28",
-        "machine": training.machine(torch.device("cpu")) | {"threads": torch.get_num_threads()},
+        "machine": record.machine(torch.device("cpu")) | {"threads": torch.get_num_threads()},
         "versions": {
             "diffusers": diffusers.__version__,
             "torch": torch.__version__,

@@ -23,24 +23,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from . import data, training
+    from . import configuration, data, distributed, record, training
 
     device = _device(arguments.device)
     if arguments.resume and arguments.preset is None:
-        config = training.read_config(arguments.run)
+        config = record.read_config(arguments.run)
     else:
-        config = training.preset("cpu" if arguments.preset is None else arguments.preset)
+        config = configuration.preset("cpu" if arguments.preset is None else arguments.preset)
     start = None
     if arguments.start is not None and not arguments.resume:
         weights = arguments.start / "weights.safetensors"
-        start = training.load_tensors(weights)
-        config = training.override(config, start=training.sha256(weights))
-    config = training.override(config, steps=arguments.steps, seed=arguments.seed)
-    training.check_device(device)
+        start = record.load_tensors(weights)
+        config = configuration.override(config, start=record.sha256(weights))
+    config = configuration.override(config, steps=arguments.steps, seed=arguments.seed)
+    distributed.check_device(device)
     images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
     trainer = training.Trainer(config, images, held_out, device, start)
     print(
-        f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {training.machine(trainer.device)['device']}"
+        f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {record.machine(trainer.device)['device']}"
     )
     for progress in training.train(trainer, arguments.run, arguments.resume):
         print(
@@ -53,9 +53,9 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from . import evaluation, training
+    from . import evaluation, record
 
-    network, config = training.load_run(arguments.run, _device(arguments.device))
+    network, config = record.load_run(arguments.run, _device(arguments.device))
     evaluation.check_picture(arguments.out)
     samples = evaluation.draw(network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed)
     evaluation.save_grid(samples, arguments.out)
@@ -72,9 +72,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _classifier(arguments: argparse.Namespace) -> int:
-    from . import evaluation
+    from . import classifier
 
-    metrics = evaluation.train_classifier(arguments.run, _device(arguments.device), progress=print)
+    metrics = classifier.train(arguments.run, _device(arguments.device), progress=print)
     print(json.dumps(metrics, indent=2))
     return 0
 

@@ -1,137 +1,27 @@
-"""Training the U-Net: presets, the step, the loop, and the record that a run leaves in its folder.
-
-A run's folder holds config.json, log.jsonl (one line an interval), weights.safetensors (the averaged weights) and
-checkpoint.safetensors (everything needed to go on). Each is written beside its place and then renamed, so that
-a run killed at any moment leaves whole files.
-"""
+"""Training the U-Net: the step, its state, and the loop that keeps a record in the run's folder."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from . import arguments, schedules
+from . import record, schedules
+from .configuration import TrainingConfig
 from .data import to_unit_range
 from .diffusion import training_loss
-from .unet import UNet, UNetConfig, parameter_count
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """All that decides how a run goes. Raises ValueError if a value is out of range."""
-
-    unet: UNetConfig = field(default_factory=UNetConfig)
-    """The network's shape."""
-    T: int = 1000
-    """Steps of the diffusion."""
-    beta_1: float = 1e-4
-    """The first β of the linear schedule."""
-    beta_T: float = 0.02
-    """Its last."""
-    steps: int = 10_000
-    """Training steps, each on one batch."""
-    batch: int = 64
-    """Digits in a batch."""
-    learning_rate: float = 1e-3
-    """Adam's rate after the warm-up, before it decays along half a cosine."""
-    warmup: int = 200
-    """Steps over which the rate rises from 0."""
-    clip: float = 1.0
-    """The longest gradient let through; longer ones are shortened to it."""
-    ema: float = 0.999
-    """How much of the averaged weights each step keeps."""
-    interval: int = 200
-    """Steps from one line of the log, and one checkpoint, to the next."""
-    seed: int = 0
-    """Decides the first weights, the batches, the times and the noise."""
-    mixed_precision: bool = False
-    """On CUDA, compute in bfloat16 where the card has it, else in float16 with scaled losses."""
-    compile: bool = False
-    """On CUDA, let torch.compile fuse the network."""
-    start: str = ""
-    """The SHA-256 of the weights that training began from; empty where it began from fresh ones."""
-
-    def __post_init__(self) -> None:
-        schedules.linear(self.T, self.beta_1, self.beta_T)
-        for name in ("steps", "batch", "interval"):
-            arguments.integer(name, getattr(self, name), 1)
-        arguments.integer("warmup", self.warmup, 0)
-        arguments.integer("seed", self.seed, 0)
-        for name in ("learning_rate", "clip"):
-            arguments.number(name, getattr(self, name), 1e-12)
-        arguments.number("ema", self.ema, 0, 1)
-
-    def to_json(self) -> str:
-        """The configuration as JSON text."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @staticmethod
-    def from_json(text: str) -> TrainingConfig:
-        """The configuration that `to_json` wrote; raises ValueError if the text is no such thing."""
-        try:
-            values = json.loads(text)
-            return TrainingConfig(**{**values, "unet": UNetConfig(**values["unet"])})
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(
-                f"config.json must be a configuration written by this package, but it is not: {error}"
-            ) from None
-
-
-PRESETS = {
-    "tiny": TrainingConfig(
-        UNetConfig(channels=8, multipliers=(1, 2)), steps=40, batch=16, warmup=5, ema=0.9, interval=10
-    ),
-    "cpu": TrainingConfig(),
-    "page": TrainingConfig(steps=6000, learning_rate=5e-4, ema=0.9995),
-    "gpu": TrainingConfig(
-        UNetConfig(channels=64, multipliers=(1, 2, 4), blocks=2, attention=(7,)),
-        steps=40_000,
-        batch=256,
-        learning_rate=5e-4,
-        warmup=1000,
-        ema=0.9995,
-        interval=500,
-        mixed_precision=True,
-        compile=True,
-    ),
-}
-"""tiny: seconds, for tests. cpu: two cores, about an hour. page: another round for the weights of cpu. gpu: one CUDA card."""
-
-
-def preset(name: str) -> TrainingConfig:
-    """The configuration of that name; raises ValueError if there is none."""
-    return PRESETS[arguments.choice("preset", name, tuple(PRESETS))]
-
-
-class Progress(NamedTuple):
-    """One line of the log: where training stands at the end of an interval."""
-
-    step: int
-    """Training steps made."""
-    images: int
-    """Digits seen."""
-    seconds: float
-    """Time spent on training, earlier parts of a resumed run included."""
-    loss: float
-    """L_simple averaged over the interval."""
-    validation_loss: float
-    """L_simple of the averaged weights on held-out digits, with the same times and noise every time."""
-    rate: float
-    """Digits a second in this interval."""
+from .distributed import check_device
+from .record import Progress
+from .unet import UNet, parameter_count
 
 
 class Trainer:
@@ -166,7 +56,7 @@ class Trainer:
             torch.manual_seed(config.seed)
             network = UNet(config.unet)
         if start is not None:
-            _fill(network, start, "start")
+            record.fill(network, start, "start")
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
         on_cuda = self.device.type == "cuda"
@@ -286,9 +176,9 @@ def train(trainer: Trainer, directory: str | Path, resume: bool = False) -> Iter
                 round(since * config.batch / spent, 1),
             )
             log.append(progress)
-            _write_log(directory, log)
-            save_tensors(directory / "weights.safetensors", trainer.weights())
-            save_tensors(directory / "checkpoint.safetensors", trainer.state())
+            record.write_log(directory, log)
+            record.save_tensors(directory / "weights.safetensors", trainer.weights())
+            record.save_tensors(directory / "checkpoint.safetensors", trainer.state())
             yield progress
             sum_of_losses.zero_()
             since, started = 0, time.perf_counter()
@@ -309,26 +199,10 @@ def precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
-def check_device(device: str) -> torch.device:
-    """The device of that name; raises ValueError if it is neither cpu nor cuda, RuntimeError if there is no CUDA card."""
-    arguments.choice("device", device, ("cpu", "cuda"))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "device must be one that this machine has, but it was 'cuda' and torch finds no CUDA card; use 'cpu'"
-        )
-    return torch.device(device)
-
-
-def machine(device: torch.device) -> dict[str, str]:
-    """What a run was made with: the processor or card, and the versions."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {"device": name, "python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-
-
 def describe(trainer: Trainer, directory: str | Path) -> dict[str, Any]:
     """Write metrics.json for a finished run: steps, time, losses, the machine, the hash of the weights. Returns what it wrote."""
     directory = Path(directory)
-    last = read_log(directory)[-1]
+    last = record.read_log(directory)[-1]
     metrics = {
         "steps": last.step,
         "images": last.images,
@@ -336,128 +210,25 @@ def describe(trainer: Trainer, directory: str | Path) -> dict[str, Any]:
         "loss": last.loss,
         "validation_loss": last.validation_loss,
         "parameters": parameter_count(trainer.network),
-        "weights_sha256": sha256(directory / "weights.safetensors"),
-        "trained_on": machine(trainer.device) | {"date": time.strftime("%Y-%m-%d", time.gmtime())},
+        "weights_sha256": record.sha256(directory / "weights.safetensors"),
+        "trained_on": record.machine(trainer.device) | {"date": time.strftime("%Y-%m-%d", time.gmtime())},
     }
-    write_whole(directory / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
+    record.write_whole(directory / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())
     return metrics
-
-
-def find_run(name: str) -> Path:
-    """The folder of a recorded run: in the repository's runs/, or in the copy that the installed package carries.
-
-    Raises FileNotFoundError if there is none, naming those that there are.
-    """
-    here = Path(__file__).parent
-    shelves = [shelf for shelf in (here.parent / "runs", here / "runs") if shelf.is_dir()]
-    for shelf in shelves:
-        if (shelf / name / "weights.safetensors").is_file():
-            return shelf / name
-    known = sorted(path.parent.name for shelf in shelves for path in shelf.glob("*/weights.safetensors"))
-    raise FileNotFoundError(f"name must be a recorded run, one of {known}, but it was {name!r}")
-
-
-def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, TrainingConfig]:
-    """The trained network of a run, ready to sample from, and its configuration.
-
-    Raises FileNotFoundError if the folder lacks config.json or weights.safetensors, ValueError if the weights belong to another
-    configuration, RuntimeError if CUDA is asked for where there is none.
-    """
-    directory = Path(directory)
-    config = read_config(directory)
-    network = UNet(config.unet)
-    _fill(network, load_tensors(directory / "weights.safetensors"), "weights.safetensors")
-    return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
-
-
-def read_config(directory: str | Path) -> TrainingConfig:
-    """The configuration of a run's folder; raises FileNotFoundError if it has none, ValueError if it is damaged."""
-    path = Path(directory) / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"directory must hold a run (a config.json), but it was {str(directory)!r}")
-    return TrainingConfig.from_json(path.read_text(encoding="utf-8"))
-
-
-def read_log(directory: str | Path) -> list[Progress]:
-    """The lines of a run's log; a last line cut short is left out."""
-    path = Path(directory) / "log.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    names = [f for f in Progress._fields]
-    log = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            log.append(Progress(*(entry[name] for name in names)))
-        except (json.JSONDecodeError, KeyError, TypeError):
-            break
-    return log
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole or not at all."""
-    write_whole(path, safetensors.torch.save(tensors))
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file; raises FileNotFoundError if there is none, ValueError if it is cut or foreign."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path.name} must be in the run's folder, but {str(path.parent)!r} has none")
-    try:
-        return safetensors.torch.load(path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path.name} must be a whole safetensors file, but it is cut or foreign: {error}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then rename it there: readers find the old content or the new, never a part."""
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-
-
-def make_folder(directory: Path) -> None:
-    """Make a folder to write to, unless it is there; raises NotADirectoryError or PermissionError where that cannot be."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise NotADirectoryError(f"directory must be a folder, but {str(directory)!r} is or lies in a file") from None
-    except PermissionError:
-        raise PermissionError(f"directory must be a folder that can be made, but {str(directory)!r} cannot") from None
-    if not os.access(directory, os.W_OK):
-        raise PermissionError(f"directory must be a folder that can be written to, but {str(directory)!r} cannot")
-
-
-def in_one_line(error: Exception) -> str:
-    """The error's message without line breaks, and not longer than 300 characters."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def override(config: TrainingConfig, **changes: Any) -> TrainingConfig:
-    """The configuration with some values changed; None changes nothing."""
-    return replace(config, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[Progress], float]:
     """Make the folder ready; returns the log so far and the seconds that it accounts for."""
-    make_folder(directory)
+    record.make_folder(directory)
     path = directory / "config.json"
     if not resume:
         if path.exists():
             raise FileExistsError(
                 f"directory must not hold a run unless it is to be resumed, but {str(directory)!r} holds one"
             )
-        write_whole(path, trainer.config.to_json().encode())
+        record.write_whole(path, trainer.config.to_json().encode())
         return [], 0.0
-    stored = read_config(directory)
+    stored = record.read_config(directory)
     differing = [f.name for f in fields(stored) if getattr(stored, f.name) != getattr(trainer.config, f.name)]
     if differing:
         theirs = ", ".join(f"{name}={getattr(stored, name)!r}" for name in differing)
@@ -465,36 +236,15 @@ def _open_record(trainer: Trainer, directory: Path, resume: bool) -> tuple[list[
     checkpoint = directory / "checkpoint.safetensors"
     if checkpoint.is_file():  # a run killed in its first interval has none, and starts over
         try:
-            trainer.load_state(load_tensors(checkpoint))
+            trainer.load_state(record.load_tensors(checkpoint))
         except (RuntimeError, KeyError) as error:
             raise ValueError(
-                f"checkpoint.safetensors must be a checkpoint of this run, but it does not fit: {in_one_line(error)}"
+                f"checkpoint.safetensors must be a checkpoint of this run, but it does not fit: {record.in_one_line(error)}"
             ) from None
-    log = [progress for progress in read_log(directory) if progress.step <= trainer.steps_made]
-    _write_log(directory, log)
+    log = [progress for progress in record.read_log(directory) if progress.step <= trainer.steps_made]
+    record.write_log(directory, log)
     return log, log[-1].seconds if log else 0.0
-
-
-def _write_log(directory: Path, log: list[Progress]) -> None:
-    text = "".join(json.dumps(progress._asdict()) + "\n" for progress in log)
-    write_whole(directory / "log.jsonl", text.encode())
-
-
-def _fill(network: UNet, weights: dict[str, Tensor], name: str) -> None:
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{name} must fit the U-Net of config.json, but it does not: {in_one_line(error)}") from None
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.machine()
-    return f"{name}, {os.cpu_count()} cores"

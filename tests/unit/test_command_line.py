@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_edu import __main__, data, equations, evaluation, training
+from ddpm_edu import __main__, classifier, configuration, data, equations, evaluation, record, training
+from ddpm_edu.classifier import Classifier
 from ddpm_edu.unet import UNetConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = training.TrainingConfig(
+CONFIG = configuration.TrainingConfig(
     UNetConfig(channels=4, multipliers=(1, 2), groups=2), T=6, beta_T=0.5, steps=2, batch=2, interval=1
 )
 
@@ -40,7 +41,7 @@ def few_digits(monkeypatch):
     digits = data._stand_in("test")
     some = data.Digits(digits.images[:40], digits.labels[:40], "")
     monkeypatch.setattr(data, "mnist", lambda split="train": some)
-    monkeypatch.setitem(training.PRESETS, "tiny", CONFIG)
+    monkeypatch.setitem(configuration.PRESETS, "tiny", CONFIG)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
@@ -68,7 +69,7 @@ def test_train(call, tmp_path):
     lines = out.splitlines()
     assert lines[0].startswith("40 digits, 3 steps of 2, on ")
     assert [line.split()[1] for line in lines[1:]] == ["1", "2", "3"]
-    assert training.read_config(tmp_path / "run") == dataclasses.replace(CONFIG, steps=3, seed=4)
+    assert record.read_config(tmp_path / "run") == dataclasses.replace(CONFIG, steps=3, seed=4)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == 3
 
 
@@ -91,7 +92,7 @@ def test_sample(more, call, run_folder, tmp_path):
     assert out == f"3 digits in {tmp_path / 'a.png'}\n"
     import matplotlib.image
 
-    network, config = training.load_run(run_folder)
+    network, config = record.load_run(run_folder)
     sampler, steps = ("ddim", 2) if "ddim" in more else ("ancestral", None)
     expected = evaluation.grid(evaluation.draw(network, config, 3, sampler, steps, 1))
     read = matplotlib.image.imread(tmp_path / "a.png")
@@ -99,10 +100,10 @@ def test_sample(more, call, run_folder, tmp_path):
 
 
 def test_evaluate(call, run_folder, tmp_path, monkeypatch):
-    classifier = tmp_path / "classifier"
-    classifier.mkdir()
-    training.save_tensors(classifier / "weights.safetensors", evaluation.Classifier().state_dict())
-    monkeypatch.setattr(training, "find_run", lambda name: tmp_path / name)
+    shelf = tmp_path / "classifier"
+    shelf.mkdir()
+    record.save_tensors(shelf / "weights.safetensors", Classifier().state_dict())
+    monkeypatch.setattr(record, "find_run", lambda name: tmp_path / name)
     status, out, errors = call("evaluate", "--run", run_folder, "--n", 5, "--seed", 2)
     assert (status, errors) == (0, "")
     metrics = json.loads(out[out.index("{") :])
@@ -115,8 +116,8 @@ def test_evaluate(call, run_folder, tmp_path, monkeypatch):
 def test_classifier(call, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        evaluation,
-        "train_classifier",
+        classifier,
+        "train",
         lambda run, device, progress: asked.append((run, device)) or {"test_accuracy": 1.0},
     )
     status, out, errors = call("classifier", "--run", tmp_path / "c")
@@ -191,7 +192,7 @@ TRAIN, SAMPLE, EVALUATE = (
         ((), "COMMAND"),
         (("dream",), "COMMAND: invalid choice: 'dream'"),
         (("train",), "--run"),
-        ((*TRAIN, "--preset", "huge"), "preset must be one of 'tiny', 'cpu', 'gpu', but it was 'huge'"),
+        ((*TRAIN, "--preset", "huge"), "preset must be one of 'tiny', 'cpu', 'page', 'gpu', but it was 'huge'"),
         ((*TRAIN, "--steps", "0"), "steps must be at least 1, but it was 0"),
         ((*TRAIN, "--steps", "-5"), "steps must be at least 1, but it was -5"),
         ((*TRAIN, "--steps", "many"), "--steps: invalid int value: 'many'"),
@@ -265,8 +266,8 @@ def test_bad_input_is_one_line(argv, said, call, run_folder, tmp_path):
         (tmp_path / name / "config.json").write_text("[]" if name == "nonsense" else CONFIG.to_json())
     whole = (run_folder / "weights.safetensors").read_bytes()
     (tmp_path / "cut" / "weights.safetensors").write_bytes(whole[:100])
-    other = evaluation.Classifier().state_dict()
-    training.save_tensors(tmp_path / "foreign" / "weights.safetensors", other)
+    other = Classifier().state_dict()
+    record.save_tensors(tmp_path / "foreign" / "weights.safetensors", other)
     before = {path: path.read_bytes() for path in run_folder.iterdir()}
 
     def fill(text):

@@ -16,8 +16,10 @@ import safetensors.torch
 import torch
 from scipy import stats
 
-from ddpm_edu import schedules, training
-from ddpm_edu.training import Progress, Trainer, TrainingConfig
+from ddpm_edu import configuration, distributed, record, schedules, training
+from ddpm_edu.configuration import TrainingConfig
+from ddpm_edu.record import Progress
+from ddpm_edu.training import Trainer
 from ddpm_edu.unet import UNet, UNetConfig, parameter_count
 
 from .oracles import FALSE_ALARM, assert_law
@@ -211,15 +213,15 @@ def test_a_run_leaves_a_whole_record(tmp_path):
     assert [e.images for e in entries] == [12, 24, 36, 48]
     assert all(e.rate > 0 for e in entries)
     assert [e.seconds for e in entries] == sorted(e.seconds for e in entries)
-    assert training.read_log(directory) == entries
+    assert record.read_log(directory) == entries
     assert {p.name for p in directory.iterdir()} == {
         "config.json",
         "log.jsonl",
         "weights.safetensors",
         "checkpoint.safetensors",
     }
-    assert training.read_config(directory) == CONFIG
-    network, config = training.load_run(directory)
+    assert record.read_config(directory) == CONFIG
+    network, config = record.load_run(directory)
     assert config == CONFIG
     assert not network.training
     assert bits(network.state_dict()) == bits(made.averaged.module.state_dict()) == bits(made.weights())
@@ -246,14 +248,14 @@ def test_the_metrics_of_a_finished_run(tmp_path):
     made = run(tmp_path)
     metrics = training.describe(made, tmp_path)
     assert metrics == json.loads((tmp_path / "metrics.json").read_text())
-    last = training.read_log(tmp_path)[-1]
+    last = record.read_log(tmp_path)[-1]
     assert metrics["steps"] == 12
     assert metrics["images"] == 48
     assert metrics["loss"] == last.loss
     assert metrics["validation_loss"] == last.validation_loss
     assert metrics["training_seconds"] == last.seconds
     assert metrics["parameters"] == parameter_count(made.network)
-    assert metrics["weights_sha256"] == training.sha256(tmp_path / "weights.safetensors")
+    assert metrics["weights_sha256"] == record.sha256(tmp_path / "weights.safetensors")
     assert metrics["trained_on"]["torch"] == torch.__version__
     assert set(metrics["trained_on"]) == {"device", "python", "torch", "numpy", "date"}
     assert str(tmp_path) not in (tmp_path / "metrics.json").read_text()
@@ -269,7 +271,7 @@ def uninterrupted(tmp_path_factory):
     directory = tmp_path_factory.mktemp("uninterrupted")
     made = run(directory)
     torch.set_num_threads(threads)
-    return made, training.read_log(directory), (directory / "weights.safetensors").read_bytes()
+    return made, record.read_log(directory), (directory / "weights.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("stop", range(12))
@@ -288,9 +290,9 @@ def test_stopped_after_any_step_and_resumed(stop, tmp_path, uninterrupted):
     resumed = run(tmp_path, resume=True)
     whole, log, weights = uninterrupted
     assert bits(resumed.state()) == bits(whole.state())
-    assert timeless(training.read_log(tmp_path)) == timeless(log)
+    assert timeless(record.read_log(tmp_path)) == timeless(log)
     assert (tmp_path / "weights.safetensors").read_bytes() == weights
-    seconds = [entry.seconds for entry in training.read_log(tmp_path)]
+    seconds = [entry.seconds for entry in record.read_log(tmp_path)]
     assert seconds == sorted(seconds)
 
 
@@ -315,7 +317,7 @@ def test_stopped_between_two_files(file, interval, tmp_path, uninterrupted, monk
     resumed = run(tmp_path, resume=True)
     whole, log, weights = uninterrupted
     assert bits(resumed.state()) == bits(whole.state())
-    assert timeless(training.read_log(tmp_path)) == timeless(log)
+    assert timeless(record.read_log(tmp_path)) == timeless(log)
     assert (tmp_path / "weights.safetensors").read_bytes() == weights
 
 
@@ -332,7 +334,7 @@ def test_a_log_that_runs_ahead_of_the_checkpoint_is_cut_back(tmp_path, uninterru
     with open(tmp_path / "log.jsonl", "a") as file:
         file.write(json.dumps(Progress(15, 60, 9.0, 0.1, 0.1, 1.0)._asdict()) + "\n" + '{"step": 18, "ima')
     run(tmp_path, resume=True)
-    assert timeless(training.read_log(tmp_path)) == timeless(uninterrupted[1])
+    assert timeless(record.read_log(tmp_path)) == timeless(uninterrupted[1])
     assert (tmp_path / "log.jsonl").read_text().count("\n") == 4
 
 
@@ -372,22 +374,22 @@ def test_killed_at_random_moments_and_resumed(tmp_path):
         assert process.returncode == -signal.SIGKILL, errors.decode()
         killed += 1
         # Whatever has its name is whole.
-        assert training.read_config(directory) == KILLED
+        assert record.read_config(directory) == KILLED
         lines = log.read_text().splitlines()
         steps = [json.loads(line)["step"] for line in lines]
         assert steps == list(range(2, 2 * len(steps) + 1, 2))
         for path in directory.glob("*.safetensors"):
             safetensors.torch.load(path.read_bytes())
         if (directory / "checkpoint.safetensors").exists():
-            stands = int(training.load_tensors(directory / "checkpoint.safetensors")["steps_made"])
+            stands = int(record.load_tensors(directory / "checkpoint.safetensors")["steps_made"])
             assert stands >= reached
             assert stands in (steps[-1], steps[-1] - 2)
             reached = stands
     assert killed >= 1
     whole = run(tmp_path / "whole", KILLED)
     assert (directory / "weights.safetensors").read_bytes() == (tmp_path / "whole" / "weights.safetensors").read_bytes()
-    assert timeless(training.read_log(directory)) == timeless(training.read_log(tmp_path / "whole"))
-    assert bits(training.load_tensors(directory / "checkpoint.safetensors")) == bits(whole.state())
+    assert timeless(record.read_log(directory)) == timeless(record.read_log(tmp_path / "whole"))
+    assert bits(record.load_tensors(directory / "checkpoint.safetensors")) == bits(whole.state())
 
 
 # --- what is refused ---
@@ -459,7 +461,7 @@ def test_a_damaged_or_foreign_file_is_named(content, match, tmp_path):
             path.write_bytes(replacement[content])
         pattern = f"{name} must .*" if content in ("other", "nothing") else f"{name} {match}"
         with pytest.raises(ValueError, match=pattern) as error:
-            training.load_run(tmp_path) if name.startswith("weights") else run(tmp_path, resume=True)
+            record.load_run(tmp_path) if name.startswith("weights") else run(tmp_path, resume=True)
         assert "\n" not in str(error.value)
         path.write_bytes(whole)
     assert made.steps_made == 12
@@ -467,25 +469,25 @@ def test_a_damaged_or_foreign_file_is_named(content, match, tmp_path):
 
 def test_a_cut_anywhere_is_noticed(tmp_path):
     path = tmp_path / "weights.safetensors"
-    training.save_tensors(path, {"a": torch.arange(10.0), "b": torch.ones(3, dtype=torch.int64)})
+    record.save_tensors(path, {"a": torch.arange(10.0), "b": torch.ones(3, dtype=torch.int64)})
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"weights\.safetensors must be a whole safetensors file"):
-            training.load_tensors(path)
+            record.load_tensors(path)
 
 
 def test_missing_weights_and_runs_are_named(tmp_path):
     run(tmp_path)
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"weights\.safetensors must be in the run's folder, but .* has none"):
-        training.load_run(tmp_path)
+        record.load_run(tmp_path)
     with pytest.raises(
         FileNotFoundError, match=r"directory must hold a run \(a config\.json\), but it was '.*elsewhere'"
     ):
-        training.load_run(tmp_path / "elsewhere")
+        record.load_run(tmp_path / "elsewhere")
     with pytest.raises(FileNotFoundError, match=r"name must be a recorded run, one of \[.*\], but it was 'nobody'"):
-        training.find_run("nobody")
+        record.find_run("nobody")
 
 
 @pytest.mark.parametrize(
@@ -508,13 +510,13 @@ def test_a_damaged_configuration_is_named(text, tmp_path):
     with pytest.raises(
         ValueError, match=r"config\.json must be a configuration written by this package, but it is not"
     ):
-        training.read_config(tmp_path)
+        record.read_config(tmp_path)
 
 
 def test_a_configuration_with_a_value_out_of_range_is_named(tmp_path):
     (tmp_path / "config.json").write_text(CONFIG.to_json().replace('"T": 50', '"T": 0'))
     with pytest.raises(ValueError, match="T must be at least 1, but it was 0"):
-        training.read_config(tmp_path)
+        record.read_config(tmp_path)
 
 
 @pytest.mark.parametrize("below", [False, True])
@@ -555,21 +557,21 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path, monkeypatch, u
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             run(tmp_path)
-    assert int(training.load_tensors(tmp_path / "checkpoint.safetensors")["steps_made"]) == 6
+    assert int(record.load_tensors(tmp_path / "checkpoint.safetensors")["steps_made"]) == 6
     resumed = run(tmp_path, resume=True)
     assert bits(resumed.state()) == bits(uninterrupted[0].state())
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    training.write_whole(path, b"old")
+    record.write_whole(path, b"old")
     (tmp_path / "file.part").write_bytes(b"left over from a run that was killed, and longer")
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("stopped")))
         with pytest.raises(OSError, match="stopped"):
-            training.write_whole(path, b"new")
+            record.write_whole(path, b"new")
     assert path.read_bytes() == b"old"
-    training.write_whole(path, b"new")
+    record.write_whole(path, b"new")
     assert path.read_bytes() == b"new"
     assert not (tmp_path / "file.part").exists()
 
@@ -579,7 +581,7 @@ def test_the_new_content_is_on_the_disk_before_it_gets_the_name(tmp_path, monkey
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda file: order.append("sync") or fsync(file))
     monkeypatch.setattr(os, "replace", lambda a, b: order.append("rename") or replace(a, b))
-    training.write_whole(tmp_path / "file", b"new")
+    record.write_whole(tmp_path / "file", b"new")
     assert order == ["sync", "rename"]
 
 
@@ -590,8 +592,8 @@ def test_a_loss_that_is_no_number_stops_the_run(bad, tmp_path):
     made.step = lambda: step() * (bad if made.steps_made == 8 else 1)
     with pytest.raises(FloatingPointError, match=f"the loss was {bad} between steps 6 and 9"):
         list(training.train(made, tmp_path))
-    assert int(training.load_tensors(tmp_path / "checkpoint.safetensors")["steps_made"]) == 6
-    assert [entry.step for entry in training.read_log(tmp_path)] == [3, 6]
+    assert int(record.load_tensors(tmp_path / "checkpoint.safetensors")["steps_made"]) == 6
+    assert [entry.step for entry in record.read_log(tmp_path)] == [3, 6]
 
 
 def test_weights_that_are_no_numbers_are_not_written(tmp_path):
@@ -610,16 +612,16 @@ def test_weights_that_are_no_numbers_are_not_written(tmp_path):
     made.step = ruin
     with pytest.raises(FloatingPointError, match="and nan on the held-out digits"):
         list(training.train(made, tmp_path))
-    assert [entry.step for entry in training.read_log(tmp_path)] == [3]
+    assert [entry.step for entry in record.read_log(tmp_path)] == [3]
     for name in ("weights", "checkpoint"):
-        tensors = training.load_tensors(tmp_path / f"{name}.safetensors")
+        tensors = record.load_tensors(tmp_path / f"{name}.safetensors")
         assert all(torch.isfinite(value.float()).all() for value in tensors.values())
 
 
 def test_devices():
-    assert training.check_device("cpu") == torch.device("cpu")
+    assert distributed.check_device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="device must be one of 'cpu', 'cuda', but it was 'tpu'"):
-        training.check_device("tpu")
+        distributed.check_device("tpu")
     with pytest.raises(ValueError, match="device must be one of 'cpu', 'cuda', but it was 'tpu'"):
         Trainer(CONFIG, IMAGES, HELD_OUT, "tpu")
 
@@ -629,9 +631,9 @@ def test_cuda_where_there_is_none(tmp_path, monkeypatch):
     run(tmp_path)
     message = "device must be one that this machine has, but it was 'cuda' and torch finds no CUDA card; use 'cpu'"
     for call in (
-        lambda: training.check_device("cuda"),
+        lambda: distributed.check_device("cuda"),
         lambda: Trainer(CONFIG, IMAGES, HELD_OUT, "cuda"),
-        lambda: training.load_run(tmp_path, "cuda"),
+        lambda: record.load_run(tmp_path, "cuda"),
     ):
         with pytest.raises(RuntimeError, match=message):
             call()
@@ -689,63 +691,63 @@ def test_a_configuration_refuses(change, error, match):
 
 
 def test_a_configuration_survives_its_file():
-    for config in (CONFIG, *training.PRESETS.values()):
+    for config in (CONFIG, *configuration.PRESETS.values()):
         assert TrainingConfig.from_json(config.to_json()) == config
     assert json.loads(CONFIG.to_json())["unet"]["attention"] == [4]
 
 
 def test_presets():
-    assert set(training.PRESETS) == {"tiny", "cpu", "gpu"}
-    for config in training.PRESETS.values():
+    assert set(configuration.PRESETS) == {"tiny", "cpu", "page", "gpu"}
+    for config in configuration.PRESETS.values():
         assert config.T == 1000
         assert (config.beta_1, config.beta_T) == (1e-4, 0.02)
         assert config.unet.image_size == 28
-    assert training.preset("gpu").unet.attention == (7,)
-    assert training.preset("gpu").mixed_precision
-    with pytest.raises(ValueError, match="preset must be one of 'tiny', 'cpu', 'gpu', but it was 'huge'"):
-        training.preset("huge")
+    assert configuration.preset("gpu").unet.attention == (7,)
+    assert configuration.preset("gpu").mixed_precision
+    with pytest.raises(ValueError, match="preset must be one of 'tiny', 'cpu', 'page', 'gpu', but it was 'huge'"):
+        configuration.preset("huge")
 
 
 def test_override_changes_what_is_given():
-    assert training.override(CONFIG, steps=None, seed=None) == CONFIG
-    assert training.override(CONFIG, steps=5, seed=0) == dataclasses.replace(CONFIG, steps=5)
+    assert configuration.override(CONFIG, steps=None, seed=None) == CONFIG
+    assert configuration.override(CONFIG, steps=5, seed=0) == dataclasses.replace(CONFIG, steps=5)
     with pytest.raises(ValueError, match="steps must be at least 1, but it was 0"):
-        training.override(CONFIG, steps=0)
+        configuration.override(CONFIG, steps=0)
 
 
 def test_read_log_stops_at_a_damaged_line(tmp_path):
-    assert training.read_log(tmp_path) == []
+    assert record.read_log(tmp_path) == []
     good = [Progress(i, i, 1.0, 0.5, 0.5, 9.0) for i in (1, 2)]
     text = "".join(json.dumps(entry._asdict()) + "\n" for entry in good)
     for tail in ("", '{"step": 3', '{"step": 3}\n', "[1]\n", "3\n"):
         (tmp_path / "log.jsonl").write_text(text + tail)
-        assert training.read_log(tmp_path) == good
+        assert record.read_log(tmp_path) == good
 
 
 def test_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
-    assert training.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert record.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_in_one_line():
-    assert training.in_one_line(ValueError("a\n\tb   c")) == "a b c"
-    assert training.in_one_line(ValueError("x" * 300)) == "x" * 300
-    assert training.in_one_line(ValueError("x" * 301)) == "x" * 297 + "..."
+    assert record.in_one_line(ValueError("a\n\tb   c")) == "a b c"
+    assert record.in_one_line(ValueError("x" * 300)) == "x" * 300
+    assert record.in_one_line(ValueError("x" * 301)) == "x" * 297 + "..."
 
 
 def test_recorded_runs_are_found_and_load():
     try:
-        directory = training.find_run("cpu")
+        directory = record.find_run("cpu")
     except FileNotFoundError:
         pytest.skip("the run cpu is not recorded yet")
     if not (directory / "metrics.json").is_file():
         pytest.skip("the run cpu is not finished yet")
-    network, config = training.load_run(directory)
+    network, config = record.load_run(directory)
     assert config.unet == network.config
     metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["weights_sha256"] == training.sha256(directory / "weights.safetensors")
+    assert metrics["weights_sha256"] == record.sha256(directory / "weights.safetensors")
     assert metrics["parameters"] == parameter_count(network)
-    assert [entry.step for entry in training.read_log(directory)][-1] == config.steps == metrics["steps"]
+    assert [entry.step for entry in record.read_log(directory)][-1] == config.steps == metrics["steps"]
 
 
 def test_a_network_of_one_resolution_trains():
