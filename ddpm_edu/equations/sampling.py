@@ -32,7 +32,7 @@ def _(rng: np.random.Generator) -> Case:
 @function(
     "frechet-distance",
     "mpmath",
-    how="evaluation.frechet_distance is compared with the printed formula, worked out with 50 digits by mpmath: "
+    how="distances.frechet_distance is compared with the printed formula, worked out with 50 digits by mpmath: "
     "means, covariances and the root of the matrix.",
     prints=r"d^2 = \|\mu_1 - \mu_2\|^2 + \mathrm{tr}\left(\Sigma_1 + \Sigma_2 - 2\,(\Sigma_1 \Sigma_2)^{1/2}\right)",
     right=lambda gap, first, second, root: gap + _trace(first + second - 2 * root(first * second)),
@@ -50,7 +50,7 @@ def _(rng: np.random.Generator) -> Case:
 def _(distance: Any) -> float:
     import mpmath
 
-    from .. import evaluation
+    from .. import distances
 
     rng = np.random.default_rng(7)
     worst = 0.0
@@ -60,7 +60,7 @@ def _(distance: Any) -> float:
             means, covariances = zip(*(_moments(mpmath.matrix(crowd.tolist())) for crowd in crowds), strict=True)
             gap = means[0] - means[1]
             exact = float(mpmath.re(distance((gap.T * gap)[0], *covariances, mpmath.sqrtm)))
-        worst = max(worst, abs(evaluation.frechet_distance(*crowds) - exact) / abs(exact))
+        worst = max(worst, abs(distances.frechet_distance(*crowds) - exact) / abs(exact))
     return worst
 
 
