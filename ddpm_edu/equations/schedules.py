@@ -55,6 +55,20 @@ def _(rng: np.random.Generator) -> Case:
     return Case(World({"t": t, "T": T, "s": s}, _sequences(schedule)), [schedule.alpha_bar[t]])
 
 
+@parsed(
+    "log-linear-schedule",
+    r"\bar\alpha_t",
+    how="The printed curve is compared with schedules.log_linear at random T, t and ends.",
+)
+def _(rng: np.random.Generator) -> Case:
+    T = int(rng.integers(2, 40))
+    t = int(rng.integers(1, T + 1))
+    first, last = rng.uniform(1, 6), rng.uniform(-6, 0.9)
+    schedule = schedules.log_linear(T, first, last)
+    lambdas = np.concatenate([[np.nan], np.linspace(first, last, T)])
+    return Case(World({"t": t, "T": T}, {**_sequences(schedule), "lambda": lambdas}), [schedule.alpha_bar[t]])
+
+
 @parsed("snr", r"\mathrm{SNR}_t", how="The printed ratio is compared with the schedule's SNR.")
 def _(rng: np.random.Generator) -> Case:
     it = scheduled(rng)
