@@ -6,6 +6,7 @@ Every array has length T + 1. Index 0 is the clean data, index t is step t, so t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -138,7 +139,12 @@ def log_linear(T: int = 1000, log_snr_1: float = 13.3, log_snr_T: float = -6.0) 
     return from_betas(-np.expm1(np.diff(log_alpha_bar, prepend=0.0)))
 
 
-BY_NAME = {"linear": linear, "constant": constant, "cosine": cosine, "log_linear": log_linear}
+BY_NAME: dict[str, Callable[..., NoiseSchedule]] = {
+    "linear": linear,
+    "constant": constant,
+    "cosine": cosine,
+    "log_linear": log_linear,
+}
 """The families of schedules; each takes T first."""
 
 
