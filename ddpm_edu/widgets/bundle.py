@@ -11,7 +11,7 @@ _HERE = Path(__file__).parent
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '\./([a-z-]+\.js)';\n", re.MULTILINE)
 _DECLARED = re.compile(r"^(?:export )?(?:const|let|class|function\*?|async function) ([A-Za-z_$][\w$]*)", re.MULTILINE)
 _COMMENT = re.compile(r"^[ ]*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)\n", re.MULTILINE)
-_EXPORTED = re.compile(r"^export (?:const|let|class|function\*?) ([A-Za-z_$][\w$]*)", re.MULTILINE)
+_EXPORTED = re.compile(r"^export (?:const|let|class|(?:async )?function\*?) ([A-Za-z_$][\w$]*)", re.MULTILINE)
 
 #: Ground, ink and hairlines where the page does not set them; symbols' colours come from palette.json.
 _NEUTRALS = {

@@ -1,0 +1,201 @@
+// The network in a worker of its own, so that the page stays alive while it draws; and where its weights come from.
+
+import { scheduleOf } from './betas.js';
+import { ddimTimes, denoise, imageBehind, mixture } from './denoising.js';
+import { fillNormal, randomIntegers } from './random.js';
+import { halfToFloat, makeUNet, timeWaves, whyNotUNet } from './unet.js';
+
+/** What the worker is made of; a classic worker from a Blob is the one kind that a page opened as a file may start. */
+const WORKER_PARTS = [scheduleOf, fillNormal, randomIntegers, halfToFloat, timeWaves, whyNotUNet, makeUNet, ddimTimes, imageBehind, mixture, denoise];
+
+/**
+ * The worker's own part.  Messages to it: load, start, pause, resume, stop; see openUNet.
+ * From it: loaded; step and done, each with the number of its walk; failed.
+ */
+function unetWorker() {
+  let network = null;
+  let schedule = null;
+  let size = 0; // numbers in an image
+  let current = 0; // the number of the walk under way; 0 for none
+  let paused = false;
+  let wake = () => {};
+
+  // Between two evaluations messages get their turn.  A timer would make each wait for 4 ms; a message of our own does not.
+  const { port1, port2 } = new MessageChannel();
+  const breath = () =>
+    new Promise((done) => {
+      port1.onmessage = done;
+      port2.postMessage(0);
+    });
+
+  const actions = {
+    async load({ description, weights, program }) {
+      network = await makeUNet(description, new Uint16Array(weights), await WebAssembly.compile(program));
+      schedule = scheduleOf(Float64Array.from(description.beta));
+      size = description.unet.image_size ** 2;
+      self.postMessage({ type: 'loaded' });
+    },
+    async start({ walk, count, sampler, steps, times, x_T, ...how }) {
+      current = walk;
+      paused = false;
+      wake();
+      const path = times || ddimTimes(schedule.T, sampler === 'ancestral' ? schedule.T : steps);
+      const walks = Array.from({ length: count }, (_, number) =>
+        denoise(network.eps, schedule, { ...how, sampler, times: path, number, size, x_T: x_T && x_T.slice(number * size, (number + 1) * size) }),
+      );
+      let seconds = 0;
+      for (let step = 0; step <= path.length; step++) {
+        const x_t = new Float32Array(count * size);
+        const x_0 = step ? new Float32Array(count * size) : null;
+        let t = 0;
+        for (const [number, one] of walks.entries()) {
+          const begun = performance.now();
+          const { value } = one.next();
+          seconds += (performance.now() - begun) / 1000;
+          t = value.t;
+          x_t.set(value.x_t, number * size);
+          if (x_0) x_0.set(value.x_0, number * size);
+          await breath();
+          while (paused && current === walk) await new Promise((done) => (wake = done));
+          if (current !== walk) return;
+        }
+        self.postMessage({ type: 'step', walk, step, of: path.length, t, x_t, x_0, seconds }, x_0 ? [x_t.buffer, x_0.buffer] : [x_t.buffer]);
+      }
+      current = 0;
+      self.postMessage({ type: 'done', walk, of: path.length, evaluations: path.length * count, seconds });
+    },
+    pause() {
+      paused = true;
+    },
+    resume() {
+      paused = false;
+      wake();
+    },
+    stop() {
+      current = 0;
+      wake();
+    },
+  };
+  self.onmessage = ({ data }) => {
+    Promise.resolve(data)
+      .then((message) => actions[message.type](message))
+      .catch((error) => self.postMessage({ type: 'failed', walk: data.walk, message: error.message }));
+  };
+}
+
+function bytesOf(base64) {
+  return Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64) : Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+/** The built page's weights: scripts in its _static folder, which work from a file too.  Piece 0 describes the others. */
+async function parcelFromScripts(check, progress) {
+  const folder = `${document.documentElement.dataset.content_root || ''}_static/`;
+  const pieces = (window.ddpmWeights = window.ddpmWeights || []);
+  const piece = async (k) => {
+    if (pieces[k] === undefined) {
+      await new Promise((done, fail) => {
+        const script = document.createElement('script');
+        script.src = `${folder}digits-weights-${k}.js`;
+        script.onload = done;
+        script.onerror = () => fail(new Error(`The network’s weights could not be loaded: ${script.src} is missing.`));
+        document.head.append(script);
+        script.addEventListener('load', () => script.remove());
+      });
+    }
+    return pieces[k];
+  };
+  const { description, program, count } = await piece(0);
+  const code = bytesOf(program);
+  check(code);
+  const parts = [];
+  for (let k = 1; k <= count; k++) {
+    parts.push(bytesOf(await piece(k)));
+    progress(k / count);
+  }
+  const weights = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let place = 0;
+  for (const part of parts) {
+    weights.set(part, place);
+    place += part.length;
+  }
+  return { description, program: code.buffer, weights: weights.buffer };
+}
+
+/** A notebook's weights: asked from the kernel, which answers with one message. */
+function parcelFromKernel(model, check, progress) {
+  return new Promise((done, fail) => {
+    const heard = (message, buffers) => {
+      if (!message || message.type !== 'weights') return;
+      model.off('msg:custom', heard);
+      if (message.error) return fail(new Error(message.error));
+      const [program, weights] = buffers.map((view) => new Uint8Array(view.buffer || view, view.byteOffset || 0, view.byteLength).slice());
+      try {
+        check(program);
+      } catch (error) {
+        return fail(error);
+      }
+      progress(1);
+      done({ description: message.description, program: program.buffer, weights: weights.buffer });
+    };
+    model.on('msg:custom', heard);
+    model.send({ type: 'weights' });
+  });
+}
+
+/**
+ * Loads the weights and starts the worker; see the methods for what it then does.
+ *
+ * model: the anywidget's.  progress(share): how much of the weights has come, 0…1.
+ * Rejects with an Error whose message is a sentence for the reader.
+ */
+export async function openUNet({ model, progress = () => {} }) {
+  const lacking = 'This browser cannot run the network: it has no';
+  if (typeof Worker !== 'function') throw new Error(`${lacking} workers.`);
+  if (typeof WebAssembly !== 'object') throw new Error(`${lacking} WebAssembly.`);
+  const check = (program) => {
+    if (!WebAssembly.validate(program)) throw new Error(`${lacking} WebAssembly with vectors of 128 bits (SIMD).`);
+  };
+  const { description, program, weights } = await (window.ddpmWidgetHost ? parcelFromScripts(check, progress) : parcelFromKernel(model, check, progress));
+  const reason = whyNotUNet(description.unet);
+  if (reason) throw new Error(reason);
+
+  const address = URL.createObjectURL(new Blob([`'use strict';\n${WORKER_PARTS.join('\n')}\n(${unetWorker})();`], { type: 'text/javascript' }));
+  const worker = new Worker(address);
+  await new Promise((done, fail) => {
+    worker.onmessage = ({ data }) => (data.type === 'loaded' ? done() : fail(new Error(data.message)));
+    worker.onerror = () => fail(new Error('This browser did not start the network’s worker.'));
+    worker.postMessage({ type: 'load', description, program, weights }, [program, weights]);
+  }).catch((error) => {
+    worker.terminate();
+    throw error;
+  });
+  URL.revokeObjectURL(address);
+
+  let walk = 0; // the number of the latest walk; what comes from earlier ones is dropped
+  let heard = {};
+  worker.onmessage = ({ data: { type, walk: from, ...data } }) => {
+    if (from === walk && heard[type]) heard[type](type === 'failed' ? data.message : data);
+  };
+  return {
+    description,
+    /**
+     * Begins a walk in place of the one under way.
+     *
+     * options: seed, count (of images), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
+     * for ancestral: variance 'beta' or 'beta_tilde'; x_T: the noise to start from, instead of the seed's.
+     * calls: step({ step, of, t, x_t, x_0, seconds }), done({ of, evaluations, seconds }), failed(sentence).
+     */
+    start({ seed = 1, count = 1, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, calls) {
+      walk += 1;
+      heard = calls;
+      worker.postMessage({ type: 'start', walk, seed, count, sampler, steps, times, eta, variance, clip, x_T });
+    },
+    pause: () => worker.postMessage({ type: 'pause' }),
+    resume: () => worker.postMessage({ type: 'resume' }),
+    stop() {
+      walk += 1;
+      worker.postMessage({ type: 'stop' });
+    },
+    close: () => worker.terminate(),
+  };
+}
