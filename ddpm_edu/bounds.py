@@ -92,7 +92,7 @@ def discretised_log_likelihood(x_0: Any, mean: Any, variance: Any, levels: int =
     """
     levels = arguments.integer("levels", levels, 2)
     _above_0("variance", variance)
-    if bool((abs(x_0) > 1).any() if hasattr(x_0, "any") else abs(x_0) > 1):
+    if not _on_a_card(x_0) and bool((abs(x_0) > 1).any() if hasattr(x_0, "any") else abs(x_0) > 1):
         raise ValueError(f"x_0 must lie in [−1, 1], but it went from {np.min(x_0)} to {np.max(x_0)}")
     half, sigma = 1 / (levels - 1), variance**0.5
     far = abs(x_0 - mean) / sigma + 40  # as good as infinite, and no infinity is subtracted
@@ -155,13 +155,22 @@ def _per_item(values: Any) -> Any:
     return values.reshape(len(values), -1).sum(1)
 
 
+def _on_a_card(value: Any) -> bool:
+    """Whether to look would make the host wait for the device; such tensors are not checked."""
+    return bool(getattr(value, "is_cuda", False))
+
+
 def _above_0(name: str, value: Any) -> None:
+    if _on_a_card(value):
+        return
     lowest = value.min() if hasattr(value, "min") else arguments.number(name, value)
     if not lowest > 0:
         raise ValueError(f"{name} must be above 0, but it was {float(lowest)}")
 
 
 def _from_2(name: str, t: Any) -> None:
+    if _on_a_card(t):
+        return
     lowest = t.min() if hasattr(t, "min") else t
     if lowest < 2:
         raise ValueError(f"{name} must lie in 2…T, but it was {int(lowest)}: at t = 1 the posterior has no variance")

@@ -139,7 +139,7 @@ class NoiseModel:
         answer, share = self._halves(self.network(x_t, t))
         low, high = learned_range(t, self.schedule)
         share = (share + 1) / 2
-        sigma_squared = align(high, x_t) ** share * align(low, x_t) ** (1 - share)
+        sigma_squared = align(low, x_t) * align(high / low, x_t) ** share
         return eps_from(self.name, answer, x_t, t, self.schedule), sigma_squared
 
     def _halves(self, answer: Any) -> tuple[Any, Any]:
