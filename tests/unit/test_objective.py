@@ -135,7 +135,7 @@ def test_far_off_answers_keep_the_loss_and_its_gradient_finite():
     ):
         x_0, _, eps = batch(8)
         t = torch.tensor([1, 1, 1, 2, 2, 3, 999, 1000])
-        for scale in (0.0, 1.0, 5.0):
+        for scale in (0.0, 1.0, 2.0):
             answer = (scale * answers(8, 2)).detach().requires_grad_()
             value = objective.loss(config, lambda *_, a=answer: a, x_0, t, config.make_schedule().to("cpu"), eps)
             value.backward()
