@@ -13,9 +13,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from . import bundle
+from . import bundle, weights
 
-__all__ = ["Laboratory", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
+__all__ = ["Digits", "Laboratory", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -44,6 +44,17 @@ SAMPLER_LIMITS: dict[str, tuple[float, float]] = {
 }
 SAMPLER_KINDS = ("linear", "cosine")
 FRESH = ("beta", "beta_tilde", "none")
+
+#: The digits' own; digits-state.js holds the same.
+DIGITS_LIMITS: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31 - 1),
+    "steps": (1, 1000),
+    "eta": (0, 1),
+    "count": (1, 16),
+    "digit": (1, 16),
+    "step": (0, 1000),
+}
+DIGITS_SAMPLERS = ("ddim", "beta", "beta_tilde")
 
 KINDS = ("constant", "linear", "cosine", "drawn")
 COMPARED = ("nothing", "constant", "linear", "constant, same end")
@@ -246,3 +257,35 @@ class Sampler(anywidget.AnyWidget):
     @traitlets.default("histogram")
     def _two_humps(self) -> list[float]:
         return list(TWO_HUMPS)
+
+
+class Digits(anywidget.AnyWidget):
+    """The trained U-Net draws digits in the page itself, when its button is pressed; see `weights` for what it loads.
+
+    seed: of all the noise. sampler: "ddim", or the ancestral sampler with σ² = "beta" or "beta_tilde", which takes all T
+    steps. steps: of DDIM, from 1 to 1000. eta: DDIM's share of fresh noise, from 0 to 1. clip: hold x̂_0 within [-1, 1].
+    count: digits drawn at once, from 1 to 16. digit: the marked one, from 1 to 16, and the one that is drawn when it is one
+    alone. step: how many steps have been made where the reader looks; too many means the end.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("digits.js")
+    _css = bundle.stylesheet("digits.css")
+
+    seed = _Number(1, DIGITS_LIMITS["seed"], whole=True).tag(sync=True)
+    steps = _Number(50, DIGITS_LIMITS["steps"], whole=True).tag(sync=True)
+    eta = _Number(0.0, DIGITS_LIMITS["eta"]).tag(sync=True)
+    sampler = _Choice("ddim", DIGITS_SAMPLERS).tag(sync=True)
+    clip = traitlets.Bool(True).tag(sync=True)
+    count = _Number(16, DIGITS_LIMITS["count"], whole=True).tag(sync=True)
+    digit = _Number(1, DIGITS_LIMITS["digit"], whole=True).tag(sync=True)
+    step = _Number(1000, DIGITS_LIMITS["step"], whole=True).tag(sync=True)
+    bytes = traitlets.Int(help="What a press loads; 0 where that is not known.").tag(sync=True)
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.on_msg(weights.answer)
+
+    @traitlets.default("bytes")
+    def _bytes(self) -> int:
+        return weights.size()

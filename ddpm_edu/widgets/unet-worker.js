@@ -35,13 +35,13 @@ function unetWorker() {
       size = description.unet.image_size ** 2;
       self.postMessage({ type: 'loaded' });
     },
-    async start({ walk, count, sampler, steps, times, x_T, ...how }) {
+    async start({ walk, count, first, sampler, steps, times, x_T, ...how }) {
       current = walk;
       paused = false;
       wake();
       const path = times || ddimTimes(schedule.T, sampler === 'ancestral' ? schedule.T : steps);
       const walks = Array.from({ length: count }, (_, number) =>
-        denoise(network.eps, schedule, { ...how, sampler, times: path, number, size, x_T: x_T && x_T.slice(number * size, (number + 1) * size) }),
+        denoise(network.eps, schedule, { ...how, sampler, times: path, number: first + number, size, x_T: x_T && x_T.slice(number * size, (number + 1) * size) }),
       );
       let seconds = 0;
       for (let step = 0; step <= path.length; step++) {
@@ -176,19 +176,20 @@ export async function openUNet({ model, progress = () => {} }) {
   worker.onmessage = ({ data: { type, walk: from, ...data } }) => {
     if (from === walk && heard[type]) heard[type](type === 'failed' ? data.message : data);
   };
+  worker.onerror = () => heard.failed && heard.failed('The network’s worker has stopped working.');
   return {
     description,
     /**
      * Begins a walk in place of the one under way.
      *
-     * options: seed, count (of images), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
+     * options: seed, count (of images), first (the number of the first one, from 0), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
      * for ancestral: variance 'beta' or 'beta_tilde'; x_T: the noise to start from, instead of the seed's.
      * calls: step({ step, of, t, x_t, x_0, seconds }), done({ of, evaluations, seconds }), failed(sentence).
      */
-    start({ seed = 1, count = 1, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, calls) {
+    start({ seed = 1, count = 1, first = 0, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, calls) {
       walk += 1;
       heard = calls;
-      worker.postMessage({ type: 'start', walk, seed, count, sampler, steps, times, eta, variance, clip, x_T });
+      worker.postMessage({ type: 'start', walk, seed, count, first, sampler, steps, times, eta, variance, clip, x_T });
     },
     pause: () => worker.postMessage({ type: 'pause' }),
     resume: () => worker.postMessage({ type: 'resume' }),

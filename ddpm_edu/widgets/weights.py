@@ -90,6 +90,15 @@ def write_scripts(folder: str | Path, name: str = RUN) -> None:
             path.write_text(text, "utf8")
 
 
+@cache
+def size(name: str = RUN) -> int:
+    """How many bytes a page loads, uncompressed; 0 where the run is missing or is none that a page can run."""
+    try:
+        return sum(len(text) for text in scripts(name).values())
+    except (OSError, ValueError):
+        return 0
+
+
 def answer(widget: Any, content: Any, buffers: Any) -> None:
     """Send the parcel to a notebook's widget that asks for its weights; a handler for `on_msg`."""
     if not isinstance(content, dict) or content.get("type") != "weights":
