@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from . import arguments, schedules
+from .belief import KNOTS, Belief
 from .diffusion import TARGETS, Model, NoiseModel
 from .schedules import NoiseSchedule
 from .unet import UNetConfig
@@ -24,7 +25,7 @@ class TrainingConfig:
     unet: UNetConfig = field(default_factory=UNetConfig)
     """The network's shape."""
     target: str = "eps"
-    """What the network is to answer: "eps", "x_0" or "v"."""
+    """What the network is to answer: "eps", "x_0", "v", or "belief", how likely each pixel's levels of grey are (see `belief`)."""
     variance: str = "beta"
     """σ², the variance of a step back: "beta", "beta_tilde", or "learned", where the network has two outputs."""
     weighting: str = "simple"
@@ -33,6 +34,8 @@ class TrainingConfig:
     """How much of the bound is added to the simple loss where the variance is learned."""
     T: int = 1000
     """Steps of the diffusion."""
+    times: str = "uniform"
+    """How the times of a batch are drawn: "uniform", each for itself, or "stratified", one from each of as many equal parts of 1…T."""
     schedule: str = "linear"
     """The noise schedule: "linear", "cosine" or "log_linear"."""
     beta_1: float = 1e-4
@@ -75,14 +78,17 @@ class TrainingConfig:
     """The SHA-256 of the weights that training began from; empty where it began from fresh ones."""
 
     def __post_init__(self) -> None:
-        arguments.choice("target", self.target, TARGETS)
+        arguments.choice("target", self.target, (*TARGETS, "belief"))
         arguments.choice("variance", self.variance, ("beta", "beta_tilde", "learned"))
         arguments.choice("weighting", self.weighting, ("simple", "bound"))
+        arguments.choice("times", self.times, ("uniform", "stratified"))
         self.make_schedule()
-        if self.unet.outputs != (2 if self.variance == "learned" else 1):
+        if self.target == "belief" and self.variance == "learned":
+            raise ValueError("variance must be 'beta' or 'beta_tilde' where target is 'belief', but it was 'learned'")
+        if self.unet.outputs != self._outputs:
             raise ValueError(
-                "unet.outputs must be 2 where variance is 'learned', else 1, "
-                f"but it was {self.unet.outputs} with variance {self.variance!r}"
+                f"unet.outputs must be 2 where variance is 'learned', {len(KNOTS)} where target is 'belief', else 1, "
+                f"but it was {self.unet.outputs} with variance {self.variance!r} and target {self.target!r}"
             )
         for name in ("steps", "batch", "interval"):
             arguments.integer(name, getattr(self, name), 1)
@@ -104,7 +110,16 @@ class TrainingConfig:
 
     def noise_model(self, network: Model, schedule: NoiseSchedule) -> NoiseModel:
         """The model of the noise over a network trained with this configuration; the schedule is of the network's kind."""
+        if self.target == "belief":
+            return Belief(network, schedule)
         return NoiseModel(network, schedule, self.target, self.variance == "learned")
+
+    @property
+    def _outputs(self) -> int:
+        """How many channels the network's answer must have."""
+        if self.target == "belief":
+            return len(KNOTS)
+        return 2 if self.variance == "learned" else 1
 
     def to_json(self) -> str:
         """The configuration as JSON text."""
@@ -145,7 +160,14 @@ PRESETS = {
         compile=True,
     ),
     "likelihood": TrainingConfig(
-        UNetConfig(fourier=(6, 7)), variance="beta_tilde", weighting="bound", schedule="log_linear"
+        UNetConfig(channels=16, outputs=len(KNOTS)),
+        target="belief",
+        variance="beta_tilde",
+        weighting="bound",
+        times="stratified",
+        schedule="log_linear",
+        log_snr_1=14.5,
+        learning_rate=2e-3,
     ),
 }
 """tiny: seconds, for tests. cpu: two cores, about an hour. page: another round for the weights of cpu, whose digits the page draws.

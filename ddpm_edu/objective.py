@@ -29,6 +29,8 @@ def loss(
     x_t = q_sample(x_0, t, schedule, eps)
     answer = network(x_t, t).float()
     if config.weighting == "simple":
+        if config.target == "belief":
+            return ((eps - config.noise_model(lambda *_: answer, schedule)(x_t, t)) ** 2).mean()
         simple = ((target(config.target, x_0, eps, t, schedule) - answer[:, :1]) ** 2).mean()
         if config.variance != "learned":
             return simple
