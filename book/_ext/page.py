@@ -22,6 +22,8 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.directives.code import LiteralInclude
 
+from ddpm_edu.widgets import weights
+
 ROOT = Path(__file__).resolve().parents[2]
 COLOURED_COMMANDS = {"alpha": "α", "beta": "β", "varepsilon": "ε"}
 SOLID_ICONS = [
@@ -135,6 +137,7 @@ def _configure(app: Sphinx, config: Any) -> None:
     theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome"
     bundle = next(theme.glob("*/js/all.min.js")).read_text("utf8")
     _write(generated / "icons.css", icons_css(bundle))
+    weights.write_scripts(generated)
     config.html_static_path.append(str(generated))
     macros = {command: rf"{{\class{{sym-{command}}}{{{letter}}}}}" for command, letter in COLOURED_COMMANDS.items()}
     config.mathjax3_config = {

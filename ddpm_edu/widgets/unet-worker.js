@@ -41,7 +41,7 @@ function unetWorker() {
       wake();
       const path = times || ddimTimes(schedule.T, sampler === 'ancestral' ? schedule.T : steps);
       const walks = Array.from({ length: count }, (_, number) =>
-        denoise(network.eps, schedule, { ...how, sampler, times: path, number: first + number, size, x_T: x_T && x_T.slice(number * size, (number + 1) * size) }),
+        denoise(network.eps, schedule, { ...how, sampler, times: path, number: first + number, size, x_T: x_T && Float32Array.from(x_T.slice(number * size, (number + 1) * size)) }),
       );
       let seconds = 0;
       for (let step = 0; step <= path.length; step++) {
@@ -163,7 +163,7 @@ export async function openUNet({ model, progress = () => {} }) {
   const worker = new Worker(address);
   await new Promise((done, fail) => {
     worker.onmessage = ({ data }) => (data.type === 'loaded' ? done() : fail(new Error(data.message)));
-    worker.onerror = () => fail(new Error('This browser did not start the network’s worker.'));
+    worker.onerror = () => fail(new Error('This browser could not start the network’s worker.'));
     worker.postMessage({ type: 'load', description, program, weights }, [program, weights]);
   }).catch((error) => {
     worker.terminate();

@@ -24,7 +24,7 @@ export function whyNotUNet(config) {
   const smallest = config.image_size / 2 ** (config.multipliers.length - 1);
   if ((config.attention || []).length) return 'The page’s network has no attention, and this configuration asks for it.';
   if ((config.fourier || []).length) return 'The page’s network takes no Fourier features, and this configuration asks for them.';
-  if ((config.outputs || 1) !== 1) return 'The page’s network answers with the noise alone, and this configuration asks for a variance too.';
+  if ((config.outputs || 1) !== 1) return `The page’s network answers with one channel, the noise, and this configuration has ${config.outputs}.`;
   if (config.channels % 4) return `The page’s network counts channels in fours, and this configuration has ${config.channels}.`;
   if (smallest < 4) return `The page’s network needs maps of 4 × 4 pixels or more, and the smallest of this configuration has ${smallest} × ${smallest}.`;
   return '';

@@ -40,19 +40,18 @@ def parcel(name: str = RUN) -> Parcel:
     Raises FileNotFoundError if there is no such run, ValueError if its configuration is one that the page cannot run:
     a network that answers with anything but ε, or whose weights do not fit half precision.
     """
-    from .. import record, schedules
+    from .. import record
 
     folder = record.find_run(name)
     network, config = record.load_run(folder)
-    target = getattr(config, "target", "eps")
-    if target != "eps":
-        raise ValueError(f"name must be a run whose network guesses the noise, but {name!r} was trained on {target!r}")
+    if config.target != "eps":
+        raise ValueError(f"name must be a run whose target is 'eps', but that of {name!r} is {config.target!r}")
     tensors = {key: value.numpy() for key, value in network.state_dict().items()}
     with np.errstate(over="ignore"):
         halves = np.concatenate([tensor.astype("<f2").ravel() for tensor in tensors.values()])
     if not np.isfinite(halves).all():
         raise ValueError(f"name must be a run whose weights fit half precision, but {name!r} has larger ones")
-    schedule = schedules.linear(config.T, config.beta_1, config.beta_T)
+    schedule = config.make_schedule()
     description = {
         "run": name,
         "unet": asdict(config.unet),
