@@ -14,10 +14,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
-    except KeyboardInterrupt:
-        print("stopped; what is on disk is whole", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop or 'stopped; what is on disk is whole'}", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         print(f"ddpm_edu: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
@@ -36,19 +36,24 @@ def _train(arguments: argparse.Namespace) -> int:
         start = record.load_tensors(weights)
         config = configuration.override(config, start=record.sha256(weights))
     config = configuration.override(config, steps=arguments.steps, seed=arguments.seed)
-    distributed.check_device(device)
-    images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
-    trainer = training.Trainer(config, images, held_out, device, start)
-    print(
-        f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {record.machine(trainer.device)['device']}"
-    )
-    for progress in training.train(trainer, arguments.run, arguments.resume):
-        print(
-            f"step {progress.step:6,} of {config.steps:,}   loss {progress.loss:.4f}   held out {progress.validation_loss:.4f}   "
-            f"{progress.rate:,.0f} digits/s   {_minutes(progress, config.steps)} left",
-            flush=True,
+    config = configuration.change(config, dict(_pair(text) for text in arguments.changes))
+    if arguments.show:
+        print(config.to_json(), end="")
+        return 0
+    with distributed.join(device):
+        distributed.check_device(device)
+        images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
+        trainer = training.Trainer(config, images, held_out, device, start)
+        machine, processes = record.machine(trainer.device)["device"], distributed.world_size()
+        _say(
+            f"{len(images):,} digits, {config.steps:,} steps of {config.batch}, on {machine}"
+            + (f", {processes} processes" if processes > 1 else "")
         )
-    training.describe(trainer, arguments.run)
+        for progress in training.train(trainer, arguments.run, arguments.resume):
+            _say(training.in_words(progress, config))
+        if distributed.is_first():
+            training.describe(trainer, arguments.run)
+        distributed.wait()
     return 0
 
 
@@ -96,9 +101,20 @@ def _device(name: str | None) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _minutes(progress: object, steps: int) -> str:
-    left = progress.seconds / progress.step * (steps - progress.step)  # type: ignore[attr-defined]
-    return f"{left / 60:.0f} min"
+def _say(line: str) -> None:
+    """Print a line, once for all processes."""
+    from . import distributed
+
+    if distributed.is_first():
+        print(line, flush=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """The name and the value in name=value."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"set must be given name=value, such as unet.channels=32, but it was {text!r}")
+    return name.strip(), value
 
 
 class _Parser(argparse.ArgumentParser):
@@ -113,8 +129,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")
-    train.add_argument("--preset", help="tiny, cpu, page or gpu (default: cpu)")
+    train.add_argument("--preset", help="tiny, cpu, page, gpu or likelihood (default: cpu)")
     train.add_argument("--run", type=Path, required=True, help="the folder for the record")
+    train.add_argument(
+        "--set", dest="changes", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
+        help="change any value of the preset, such as batch=32 unet.channels=48",
+    )  # fmt: skip
+    train.add_argument("--show", action="store_true", help="print the configuration as it would be, and do nothing")
     train.add_argument("--steps", type=int, help="training steps, instead of the preset's")
     train.add_argument("--seed", type=int, help="instead of 0")
     train.add_argument("--from", dest="start", type=Path, help="begin from the weights of this run, of the same shape")

@@ -35,7 +35,9 @@ def check_device(device: str) -> torch.device:
         return torch.device("cuda")
     mine, cards = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if mine >= cards:
-        raise RuntimeError(f"there must be a CUDA card for each process, but process {mine} of this machine found {cards}")
+        raise RuntimeError(
+            f"there must be a CUDA card for each process, but process {mine} of this machine found {cards}"
+        )
     return torch.device("cuda", mine)
 
 
@@ -70,6 +72,12 @@ def world_size() -> int:
 def is_first() -> bool:
     """Whether this is the process that writes and prints."""
     return rank() == 0
+
+
+def wait() -> None:
+    """Wait here for all other processes."""
+    if world_size() > 1:
+        distributed.barrier()
 
 
 def share(n: int) -> slice:

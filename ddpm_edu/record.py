@@ -7,12 +7,15 @@ so that a run killed at any moment leaves whole files.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors.torch
@@ -59,13 +62,28 @@ def load_run(directory: str | Path, device: str = "cpu") -> tuple[UNet, Training
     """The trained network of a run, ready to sample from, and its configuration.
 
     Raises FileNotFoundError if the folder lacks config.json or weights.safetensors, ValueError if the weights belong to another
-    configuration, RuntimeError if CUDA is asked for where there is none.
+    configuration or to another run, RuntimeError if CUDA is asked for where there is none.
     """
     directory = Path(directory)
     config = read_config(directory)
     network = UNet(config.unet)
-    fill(network, load_tensors(directory / "weights.safetensors"), "weights.safetensors")
+    fill(network, load_weights(directory), "weights.safetensors")
     return network.to(check_device(device)).to(memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
+
+
+def load_weights(directory: str | Path) -> dict[str, Tensor]:
+    """The weights in a run's folder.
+
+    Raises FileNotFoundError if there are none, ValueError if they are cut, foreign, or not those of the run's metrics.json.
+    """
+    path = Path(directory) / "weights.safetensors"
+    weights = load_tensors(path)
+    expected = read_metrics(directory).get("weights_sha256")
+    if expected is not None and sha256(path) != expected:
+        raise ValueError(
+            f"weights.safetensors must be those of the run's metrics.json, with SHA-256 {expected}, but it is not"
+        )
+    return weights
 
 
 def fill(network: UNet, weights: dict[str, Tensor], name: str) -> None:
@@ -82,6 +100,23 @@ def read_config(directory: str | Path) -> TrainingConfig:
     if not path.is_file():
         raise FileNotFoundError(f"directory must hold a run (a config.json), but it was {str(directory)!r}")
     return TrainingConfig.from_json(path.read_text(encoding="utf-8"))
+
+
+def read_metrics(directory: str | Path) -> dict[str, Any]:
+    """What was measured of a finished run: the content of its metrics.json; empty where it has none.
+
+    Raises ValueError if the file is damaged.
+    """
+    path = Path(directory) / "metrics.json"
+    if not path.is_file():
+        return {}
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"metrics.json must be JSON, but it is not: {error}") from None
+    if not isinstance(metrics, dict):
+        raise ValueError(f"metrics.json must hold names and values, but it holds {metrics!r}")
+    return metrics
 
 
 def read_log(directory: str | Path) -> list[Progress]:
@@ -121,13 +156,78 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then rename it there: readers find the old content or the new, never a part."""
+    """Write a file beside its place, then rename it there: readers find the old content or the new, never a part.
+
+    Raises OSError if the disk is full or cannot be written to; then the old content is still there.
+    """
     beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
-        file.write(content)
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)  # the rest of the disk may be wanted elsewhere
+        if error.errno == errno.ENOSPC:
+            raise OSError(
+                errno.ENOSPC, f"the disk must have room for {path.name}, but it is full; what was there before still is"
+            ) from None
+        raise
+
+
+@contextmanager
+def lock(directory: Path) -> Iterator[None]:
+    """Hold a run's folder for this process, until the end of the block.
+
+    The system lets go of the lock when the process ends, however it ends: a file `lock` left by one that was killed holds nobody up.
+    Raises FileExistsError if another process holds the folder.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks; there it is the reader who must take care
+        yield
+        return
+    path = directory / "lock"
+    while True:
+        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            raise FileExistsError(
+                f"directory must be trained into by one process at a time, but {str(directory)!r} is in use by process {holder}"
+            ) from None
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            break
+        file.close()  # its holder has just removed it: this was the lock of nothing
+    try:
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
         file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def scalars(directory: Path) -> Callable[[Progress], None] | None:
+    """Where TensorBoard is installed, a function that shows it a line of the log; else None."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    writer = SummaryWriter(str(directory / "tensorboard"))
+
+    def show(progress: Progress) -> None:
+        for name in ("loss", "validation_loss", "rate"):
+            writer.add_scalar(name, getattr(progress, name), progress.step)
+        writer.flush()
+
+    return show
 
 
 def make_folder(directory: Path) -> None:
