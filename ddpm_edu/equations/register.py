@@ -35,6 +35,7 @@ CHAPTERS = (
     "ddpm_in_one_dimension",
     "unet",
     "sampling",
+    "faster_sampling",
 )
 KINDS = ("parsed", "algebra", "mpmath", "quadrature", "monte carlo")
 

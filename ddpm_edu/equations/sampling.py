@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .. import diffusion
-from .register import Case, function, parsed
-from .worlds import eps_theta, scheduled
-
-NETWORK = "with a smooth function in the network's place"
-
-
-@parsed(
-    "ddim-step",
-    "x_s",
-    how=f"The printed jump is compared with the first step of diffusion.ddim, for every number of steps, {NETWORK}.",
-)
-def _(rng: np.random.Generator) -> Case:
-    it = scheduled(rng)
-    x_T, T = it.x[-1], it.schedule.T
-    noise = eps_theta(x_T, T)
-    x_0 = diffusion.x_0_from_eps(x_T, noise, T, it.schedule)
-    jump = next(diffusion.ddim(eps_theta, x_T, it.schedule, int(rng.integers(1, T + 1)), clip=False))
-    values = {**it.world.values, "t": T, "s": jump.t, "eps_theta": noise, "x_hat_0": x_0}
-    return Case(replace(it.world, values=values), [jump.x_t])
+from .register import function
 
 
 @function(
