@@ -167,7 +167,11 @@ PRESETS = {
         times="stratified",
         schedule="log_linear",
         log_snr_1=14.5,
+        steps=4000,
+        batch=32,
         learning_rate=2e-3,
+        ema=0.998,
+        interval=500,
     ),
 }
 """tiny: seconds, for tests. cpu: two cores, about an hour. page: another round for the weights of cpu, whose digits the page draws.

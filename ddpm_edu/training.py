@@ -85,7 +85,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * rate_factor(self.steps_made, self.config)
         x_0 = self.x_0[self._integers(len(self.x_0))]
-        t = self._integers(self.config.T) + 1
+        t = self._times()
         eps = self._noise()
         loss = self._loss(self.model, x_0, t, eps)
         self.optimiser.zero_grad()
@@ -102,6 +102,14 @@ class Trainer:
         """Random numbers from 0 to below − 1, one for each item of this process's share; every process draws the whole batch's."""
         drawn = torch.randint(below, (self.config.batch,), generator=self.rng, device=self.device)
         return drawn[distributed.share(self.config.batch)]
+
+    def _times(self) -> Tensor:
+        """Times from 1…T for this process's share: each drawn for itself, or one from each of `batch` equal parts."""
+        if self.config.times == "uniform":
+            return self._integers(self.config.T) + 1
+        batch, T = self.config.batch, self.config.T
+        place = torch.arange(batch, device=self.device) + torch.rand(batch, generator=self.rng, device=self.device)
+        return 1 + (place * T / batch).long().clamp(max=T - 1)[distributed.share(batch)]
 
     def _noise(self) -> Tensor:
         """Noise for this process's share of the batch, drawn in the same way."""
