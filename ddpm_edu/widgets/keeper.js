@@ -20,6 +20,14 @@ export function keepState({ model, el, state, names, fromModel, fromAddress, ent
   if (prefix) Object.assign(state, fromAddress(window.location.hash, prefix));
   settle();
 
+  /** Gives the model what the state holds.  All values first: each one set calls followModel, which takes those not yet set from the model. */
+  const tell = (moved) => {
+    const values = [...new Set(moved)].map((name) => [name, state[name]]);
+    for (const [name, value] of values) model.set(name, value);
+    Object.assign(state, Object.fromEntries(values));
+  };
+  if (prefix) tell(names);
+
   const remember = whenQuiet(() => {
     if (prefix) replaceFragment(writeAddress(window.location.hash, prefix, entries(state)));
   }, 300);
@@ -33,7 +41,7 @@ export function keepState({ model, el, state, names, fromModel, fromAddress, ent
     const part = fromAddress(window.location.hash, prefix);
     if (Object.keys(part).length === 0) return;
     Object.assign(state, part);
-    settle();
+    tell([...Object.keys(part), ...settle()]);
     update();
   };
   for (const name of names) model.on(`change:${name}`, followModel);
@@ -46,10 +54,7 @@ export function keepState({ model, el, state, names, fromModel, fromAddress, ent
     /** The reader moved something. */
     change: (part) => {
       Object.assign(state, part);
-      // all values first: each one set calls followModel, which takes those not yet set from the model
-      const moved = [...new Set([...Object.keys(part), ...settle()])].map((name) => [name, state[name]]);
-      for (const [name, value] of moved) model.set(name, value);
-      Object.assign(state, Object.fromEntries(moved));
+      tell([...Object.keys(part), ...settle()]);
       kept.waiting = true;
       remember();
       update();

@@ -230,6 +230,17 @@ def test_the_address_follows_and_leads(page: Visit) -> None:
         assert page.widget.get_by_role("button", name=name).get_attribute("aria-pressed") == "true"
 
 
+def test_what_the_address_set_outlasts_the_next_move(visit: Callable[..., Visit], harness: Callable[..., Path]) -> None:
+    page = visit(harness(widgets.Sampler(T=30, particles=50)), "#sampler.T=40&sampler.t=17&sampler.kind=cosine")
+    page.press("Step")
+    assert (page.typed("T").input_value(), page.typed("t").input_value()) == ("40", "16")
+    page.page.evaluate("location.hash = '#sampler.T=50&sampler.t=20'")
+    page.page.wait_for_function("document.querySelectorAll('.ddpm input.typed')[1].value === '50'")
+    page.press("Step")
+    assert (page.typed("T").input_value(), page.typed("t").input_value()) == ("50", "19")
+    assert page.widget.get_by_role("button", name="cosine").get_attribute("aria-pressed") == "true"
+
+
 def test_extremes_show_no_broken_number(visit: Callable[..., Visit], harness: Callable[..., Path]) -> None:
     page = visit(harness(widgets.Sampler(T=1, particles=10)))
     for T in (1, 2, 1000):
