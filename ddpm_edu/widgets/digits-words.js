@@ -22,7 +22,7 @@ export function sayDigits(count) {
 /** The sampler with its settings, in a few words. */
 export function saySampler({ sampler, eta, clip }) {
   const name = sampler === 'ddim' ? `DDIM with η = ${sayExactly(eta)}` : `the ancestral sampler with σ² = ${sampler === 'beta' ? 'β' : 'β̃'}`;
-  return clip ? name : `${name}, x̂_0 left free`;
+  return clip ? name : `${name} and x̂_0 left free`;
 }
 
 /** The same for the label of a row. */
@@ -45,7 +45,7 @@ export function describeDigits(now) {
   if (phase === 'loading') return `The network is on its way: ${sayBytes(bytes)}, loaded once for this page.`;
   if (!run) {
     const free = bytes > 0 ? `loads the network, ${sayBytes(bytes)}, and ` : '';
-    return `Nothing has been drawn yet. A press ${free}draws ${sayDigits(state.count)} by ${saySampler(state)} in ${sayCount(stepsOf(state))} ${stepsOf(state) === 1 ? 'step' : 'steps'}: the network is asked ${times(evaluationsOf(state))}, here in your browser.`;
+    return `Nothing has been drawn yet. A press ${free}draws ${sayDigits(state.count)} by ${saySampler(state)}, in ${sayCount(stepsOf(state))} ${stepsOf(state) === 1 ? 'step' : 'steps'}: the network is asked ${times(evaluationsOf(state))}, here in your browser.`;
   }
   const { settings, of, made, seconds, k } = run;
   const asked = made * settings.count;
@@ -53,7 +53,7 @@ export function describeDigits(now) {
   const said = [];
   const them = settings.count === 1 ? 'the digit' : `the ${settings.count} digits`;
   if (phase === 'done') {
-    said.push(`${settings.count === 1 ? 'One digit' : `${settings.count} digits`} by ${saySampler(settings)} in ${sayCount(of)} ${of === 1 ? 'step' : 'steps'}: the network was asked ${times(asked)} in ${saySeconds(seconds)}, ${say(rate, 2)} times a second.`);
+    said.push(`${settings.count === 1 ? 'One digit' : `${settings.count} digits`} by ${saySampler(settings)}, in ${sayCount(of)} ${of === 1 ? 'step' : 'steps'}: the network was asked ${times(asked)} in ${saySeconds(seconds)}, ${say(rate, 2)} times a second.`);
   } else {
     const verb = phase === 'paused' ? 'Paused' : phase === 'stopped' ? 'Stopped' : 'Drawing';
     said.push(`${verb}: ${made} of ${sayCount(of)} steps of ${them} are made, by ${saySampler(settings)}; the network was asked ${times(asked)} in ${saySeconds(seconds)}${rate > 0 ? `, ${say(rate, 2)} times a second` : ''}.`);
