@@ -1,4 +1,4 @@
-// The network in a worker of its own, so that the page stays alive while it draws; and where its weights come from.
+// The network in workers of its own, so that the page stays alive while it draws; and where its weights come from.
 
 import { scheduleOf } from './betas.js';
 import { ddimTimes, denoise, imageBehind, mixture } from './denoising.js';
@@ -35,34 +35,37 @@ function unetWorker() {
       size = description.unet.image_size ** 2;
       self.postMessage({ type: 'loaded' });
     },
-    async start({ walk, count, first, sampler, steps, times, x_T, ...how }) {
+    async start({ walk, first, last, sampler, steps, times, x_T, ...how }) {
       current = walk;
       paused = false;
       wake();
       const path = times || ddimTimes(schedule.T, sampler === 'ancestral' ? schedule.T : steps);
-      const walks = Array.from({ length: count }, (_, number) =>
-        denoise(network.eps, schedule, { ...how, sampler, times: path, number: first + number, size, x_T: x_T && Float32Array.from(x_T.slice(number * size, (number + 1) * size)) }),
-      );
+      const walks = Array.from({ length: last - first }, (_, k) => {
+        const number = first + k;
+        const start = x_T && Float32Array.from(x_T.slice(number * size, (number + 1) * size));
+        return denoise(network.eps, schedule, { ...how, sampler, times: path, number, size, x_T: start });
+      });
       let seconds = 0;
       for (let step = 0; step <= path.length; step++) {
-        const x_t = new Float32Array(count * size);
-        const x_0 = step ? new Float32Array(count * size) : null;
+        const x_t = new Float32Array(walks.length * size);
+        const x_0 = step ? new Float32Array(walks.length * size) : null;
         let t = 0;
-        for (const [number, one] of walks.entries()) {
+        for (const [k, one] of walks.entries()) {
           const begun = performance.now();
           const { value } = one.next();
           seconds += (performance.now() - begun) / 1000;
           t = value.t;
-          x_t.set(value.x_t, number * size);
-          if (x_0) x_0.set(value.x_0, number * size);
+          x_t.set(value.x_t, k * size);
+          if (x_0) x_0.set(value.x_0, k * size);
           await breath();
           while (paused && current === walk) await new Promise((done) => (wake = done));
           if (current !== walk) return;
         }
-        self.postMessage({ type: 'step', walk, step, of: path.length, t, x_t, x_0, seconds }, x_0 ? [x_t.buffer, x_0.buffer] : [x_t.buffer]);
+        const buffers = x_0 ? [x_t.buffer, x_0.buffer] : [x_t.buffer];
+        self.postMessage({ type: 'step', walk, first, step, of: path.length, t, x_t, x_0, seconds }, buffers);
       }
       current = 0;
-      self.postMessage({ type: 'done', walk, of: path.length, evaluations: path.length * count, seconds });
+      self.postMessage({ type: 'done', walk, of: path.length, seconds });
     },
     pause() {
       paused = true;
@@ -142,61 +145,97 @@ function parcelFromKernel(model, check, progress) {
   });
 }
 
+/** A worker that has loaded the network. */
+function loadedWorker(parcel) {
+  const address = URL.createObjectURL(new Blob([`'use strict';\n${WORKER_PARTS.join('\n')}\n(${unetWorker})();`], { type: 'text/javascript' }));
+  const worker = new Worker(address);
+  return new Promise((done, fail) => {
+    worker.onmessage = ({ data }) => (data.type === 'loaded' ? done(worker) : fail(new Error(data.message)));
+    worker.onerror = () => fail(new Error('This browser could not start the network’s worker.'));
+    worker.postMessage({ type: 'load', ...parcel });
+  })
+    .catch((error) => {
+      worker.terminate();
+      throw error;
+    })
+    .finally(() => URL.revokeObjectURL(address));
+}
+
 /**
- * Loads the weights and starts the worker; see the methods for what it then does.
+ * Loads the weights and starts the workers, which share the images of a walk; see the methods for what they then do.
  *
  * model: the anywidget's.  progress(share): how much of the weights has come, 0…1.
  * Rejects with an Error whose message is a sentence for the reader.
  */
-export async function openUNet({ model, progress = () => {} }) {
+export async function openUNet({ model, progress = () => {}, workers = Math.min(4, navigator.hardwareConcurrency - 1) }) {
   const lacking = 'This browser cannot run the network: it has no';
   if (typeof Worker !== 'function') throw new Error(`${lacking} workers.`);
   if (typeof WebAssembly !== 'object') throw new Error(`${lacking} WebAssembly.`);
   const check = (program) => {
     if (!WebAssembly.validate(program)) throw new Error(`${lacking} WebAssembly with vectors of 128 bits (SIMD).`);
   };
-  const { description, program, weights } = await (window.ddpmWidgetHost ? parcelFromScripts(check, progress) : parcelFromKernel(model, check, progress));
+  const parcel = await (window.ddpmWidgetHost ? parcelFromScripts(check, progress) : parcelFromKernel(model, check, progress));
+  const { description } = parcel;
   const reason = whyNotUNet(description.unet);
   if (reason) throw new Error(reason);
-
-  const address = URL.createObjectURL(new Blob([`'use strict';\n${WORKER_PARTS.join('\n')}\n(${unetWorker})();`], { type: 'text/javascript' }));
-  const worker = new Worker(address);
-  await new Promise((done, fail) => {
-    worker.onmessage = ({ data }) => (data.type === 'loaded' ? done() : fail(new Error(data.message)));
-    worker.onerror = () => fail(new Error('This browser could not start the network’s worker.'));
-    worker.postMessage({ type: 'load', description, program, weights }, [program, weights]);
-  }).catch((error) => {
-    worker.terminate();
-    throw error;
-  });
-  URL.revokeObjectURL(address);
+  const size = description.unet.image_size ** 2; // numbers in an image
+  const crew = await Promise.all(Array.from({ length: Math.max(1, workers || 1) }, () => loadedWorker(parcel)));
+  const tell = (type) => crew.forEach((worker) => worker.postMessage({ type }));
 
   let walk = 0; // the number of the latest walk; what comes from earlier ones is dropped
-  let heard = {};
-  worker.onmessage = ({ data: { type, walk: from, ...data } }) => {
-    if (from === walk && heard[type]) heard[type](type === 'failed' ? data.message : data);
-  };
-  worker.onerror = () => heard.failed && heard.failed('The network’s worker has stopped working.');
+  let receive = () => {};
+  for (const worker of crew) {
+    worker.onmessage = ({ data }) => {
+      if (data.walk === walk) receive(data);
+    };
+  }
   return {
     description,
     /**
      * Begins a walk in place of the one under way.
      *
-     * options: seed, count (of images), first (the number of the first one, from 0), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
+     * options: seed, count (of images), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
      * for ancestral: variance 'beta' or 'beta_tilde'; x_T: the noise to start from, instead of the seed's.
      * calls: step({ step, of, t, x_t, x_0, seconds }), done({ of, evaluations, seconds }), failed(sentence).
      */
-    start({ seed = 1, count = 1, first = 0, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, calls) {
+    start({ seed = 1, count = 1, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, { step, done, failed }) {
       walk += 1;
-      heard = calls;
-      worker.postMessage({ type: 'start', walk, seed, count, first, sampler, steps, times, eta, variance, clip, x_T });
+      const hands = Math.min(count, crew.length);
+      const come = new Map(); // of each step, the parts that have come
+      receive = ({ type, ...part }) => {
+        if (type === 'failed') {
+          tell('stop');
+          walk += 1;
+          if (failed) failed(part.message);
+          return;
+        }
+        const name = `${type} ${part.step}`;
+        const parts = [...(come.get(name) || []), part];
+        come.set(name, parts);
+        if (parts.length < hands) return;
+        come.delete(name);
+        const seconds = Math.max(...parts.map((one) => one.seconds));
+        const joined = (field) => {
+          const whole = new Float32Array(count * size);
+          for (const one of parts) whole.set(one[field], one.first * size);
+          return whole;
+        };
+        const { step: made, of, t, x_0 } = part;
+        if (type === 'step' && step) step({ step: made, of, t, x_t: joined('x_t'), x_0: x_0 && joined('x_0'), seconds });
+        if (type === 'done' && done) done({ of, evaluations: of * count, seconds });
+      };
+      crew.forEach((worker, k) => {
+        const [first, last] = [Math.floor((k * count) / hands), Math.floor(((k + 1) * count) / hands)];
+        const message = { type: 'start', walk, first, last, seed, sampler, steps, times, eta, variance, clip, x_T };
+        worker.postMessage(k < hands ? message : { type: 'stop' });
+      });
     },
-    pause: () => worker.postMessage({ type: 'pause' }),
-    resume: () => worker.postMessage({ type: 'resume' }),
+    pause: () => tell('pause'),
+    resume: () => tell('resume'),
     stop() {
       walk += 1;
-      worker.postMessage({ type: 'stop' });
+      tell('stop');
     },
-    close: () => worker.terminate(),
+    close: () => crew.forEach((worker) => worker.terminate()),
   };
 }

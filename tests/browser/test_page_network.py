@@ -408,7 +408,10 @@ def engine(opened: widget_pages.Visit) -> Page:
     return opened.page
 
 
-OPEN = "async () => { window.unet = await E.openUNet({ progress: share => shares.push(share) }); return shares; }"
+OPEN = """async () => {
+    window.unet = await E.openUNet({ workers: 2, progress: share => shares.push(share) });
+    return shares;
+}"""
 DRAW = """options => new Promise((done, failed) => {
     const steps = [];
     const step = s => steps.push({ ...s, x_t: Array.from(s.x_t), x_0: s.x_0 && Array.from(s.x_0) });
@@ -447,12 +450,14 @@ def test_a_digit_depends_on_the_seed_and_its_place_alone(engine: Page) -> None:
     assert engine.evaluate(DRAW, {**plan, "count": 1})["steps"][-1]["x_t"] == many[:784]
     assert many[:784] != many[784:1568]
     assert engine.evaluate(DRAW, {**plan, "seed": 5})["steps"][-1]["x_t"] != many
+    engine.evaluate("async () => { unet.close(); window.unet = await E.openUNet({ workers: 1 }); }")
+    assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == many
     noise = many[::-1]
     assert engine.evaluate(DRAW, {**plan, "x_T": noise})["steps"][0]["x_t"] == noise
 
 
 def test_ancestral_walks_take_every_step(engine: Page) -> None:
-    """With a network of one step's length, so that it is quick: T is cut to 30."""
+    """From t = 30, so that it is quick."""
     engine.evaluate(OPEN)
     found = engine.evaluate(DRAW, {"sampler": "ancestral", "variance": "beta", "times": list(range(30, 0, -1))})
     assert [s["t"] for s in found["steps"]] == list(range(30, -1, -1))
