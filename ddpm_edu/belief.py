@@ -63,9 +63,9 @@ def posterior_mean(answer: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedu
             f"answer must have shape {(len(x_t), len(KNOTS), *x_t.shape[2:])}, but its shape was {tuple(answer.shape)}"
         )
     basis = SHARPNESS * torch.from_numpy(_basis()).to(answer)
-    start = torch.full((256,), math.log((1 - BLACK) / 255), device=answer.device)
+    start = torch.full((256,), math.log((1 - BLACK) / 255)).to(answer)
     start[0] = math.log(BLACK)
-    v = torch.linspace(-1, 1, 256, device=answer.device)
+    v = torch.linspace(-1, 1, 256).to(answer)
     pixels = answer.permute(0, 2, 3, 1)
     signal, noise = schedule.alpha_bar[t] ** 0.5, schedule.noise[t]
 
