@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,17 +63,33 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     network, config = record.load_run(arguments.run, _device(arguments.device))
     evaluation.check_picture(arguments.out)
-    samples = evaluation.draw(network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed)
+    samples = evaluation.draw(
+        network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed, eta=arguments.eta
+    )
     evaluation.save_grid(samples, arguments.out)
     print(f"{arguments.n} digits in {arguments.out}")
     return 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from . import evaluation
+    from . import distributed, evaluation
 
-    metrics = evaluation.evaluate(arguments.run, arguments.n, _device(arguments.device), arguments.seed, progress=print)
-    print(json.dumps(metrics, indent=2))
+    device = _device(arguments.device)
+    with distributed.join(device):
+        metrics = evaluation.evaluate(
+            arguments.run,
+            arguments.n,
+            device,
+            arguments.seed,
+            partial(print, flush=True),
+            arguments.sampler,
+            arguments.steps,
+            arguments.eta,
+            arguments.seeds,
+            arguments.only,
+        )
+        _say(json.dumps(metrics, indent=2, ensure_ascii=False))
+        distributed.wait()
     return 0
 
 
@@ -149,12 +166,18 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--sampler", default="ancestral", help="ancestral or ddim (default: ancestral)")
     sample.add_argument("--steps", type=int, help="steps of the ddim sampler (default: 50)")
     sample.add_argument("--seed", type=int, default=0, help="the same seed gives the same digits on the same machine")
+    sample.add_argument("--eta", type=float, default=0.0, help="share of fresh noise in the ddim sampler (default: 0)")
     sample.set_defaults(command=_sample)
 
     evaluate = commands.add_parser("evaluate", help="measure how near a run's samples come to real digits")
     evaluate.add_argument("--run", type=Path, required=True, help="the run's folder")
-    evaluate.add_argument("--n", type=int, default=2000, help="how many samples to draw (default: 2000)")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate.add_argument("--n", type=int, default=10_000, help="how many digits to draw (default: 10000)")
+    evaluate.add_argument("--seeds", type=int, default=5, help="from how many seeds, in equal shares (default: 5)")
+    evaluate.add_argument("--seed", type=int, default=0, help="the first of them (default: 0)")
+    evaluate.add_argument("--sampler", default="ancestral", help="ancestral or ddim (default: ancestral)")
+    evaluate.add_argument("--steps", type=int, help="steps of the ddim sampler (default: 50)")
+    evaluate.add_argument("--eta", type=float, default=0.0, help="share of fresh noise in it (default: 0)")
+    evaluate.add_argument("--only", help="digits or likelihood (default: both)")
     evaluate.set_defaults(command=_evaluate)
 
     classifier = commands.add_parser("classifier", help="train the classifier whose features measure the samples")

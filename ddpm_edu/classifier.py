@@ -40,10 +40,13 @@ class Classifier(nn.Module):
 
 
 def load(device: str = "cpu") -> Classifier:
-    """The recorded classifier. Raises FileNotFoundError if there is none, ValueError if its weights are cut or foreign."""
+    """The recorded classifier.
+
+    Raises FileNotFoundError if there is none, ValueError if its weights are cut, foreign, or not those of its metrics.json.
+    """
     classifier = Classifier()
     try:
-        classifier.load_state_dict(record.load_tensors(record.find_run("classifier") / "weights.safetensors"))
+        classifier.load_state_dict(record.load_weights(record.find_run("classifier")))
     except RuntimeError as error:
         raise ValueError(
             f"weights.safetensors must fit the classifier, but it does not: {record.in_one_line(error)}"
@@ -60,6 +63,13 @@ def features_of(images: np.ndarray, classifier: Classifier) -> np.ndarray:
             for part in np.split(images, range(1000, len(images), 1000))
         ]
     return np.concatenate(parts).astype(np.float64)
+
+
+def labels_of(images: np.ndarray, classifier: Classifier) -> np.ndarray:
+    """Which digit the classifier takes each image for: uint8 (N, 28, 28) becomes whole numbers from 0…9, (N,)."""
+    features = torch.from_numpy(features_of(images, classifier)).to(classifier.to_scores.weight)
+    with torch.inference_mode():
+        return classifier.to_scores(features).argmax(1).cpu().numpy()
 
 
 def train(
@@ -100,9 +110,7 @@ def train(
             if progress:
                 progress(f"epoch {epoch + 1} of {epochs}: loss {loss.item():.4f}")
     classifier.eval()
-    features = torch.from_numpy(features_of(test.images, classifier)).to(on, torch.float32)
-    with torch.inference_mode():
-        accuracy = float((classifier.to_scores(features).argmax(1).cpu().numpy() == test.labels).mean())
+    accuracy = float((labels_of(test.images, classifier) == test.labels).mean())
     tensors = {name: value.detach().cpu().contiguous() for name, value in classifier.state_dict().items()}
     record.save_tensors(directory / "weights.safetensors", tensors)
     metrics = {

@@ -104,13 +104,26 @@ def test_evaluate(call, run_folder, tmp_path, monkeypatch):
     shelf.mkdir()
     record.save_tensors(shelf / "weights.safetensors", Classifier().state_dict())
     monkeypatch.setattr(record, "find_run", lambda name: tmp_path / name)
-    status, out, errors = call("evaluate", "--run", run_folder, "--n", 5, "--seed", 2)
+    argv = ("evaluate", "--run", run_folder, "--n", 20, "--seeds", 2, "--seed", 2, "--only", "digits")
+    status, out, errors = call(*argv)
     assert (status, errors) == (0, "")
     metrics = json.loads(out[out.index("{") :])
-    assert metrics["frechet_n"] == 5
-    assert metrics["seed"] == 2
+    assert metrics["frechet_n"] == 20
+    assert metrics["seeds"] == [2, 3]
     assert metrics == json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
     assert (run_folder / "samples.png").is_file()
+    status, out, errors = call(*argv, "--sampler", "ddim", "--steps", 3, "--eta", 0.5)
+    assert (status, errors) == (0, "")
+    assert json.loads(out[out.index("{") :])["sampler"] == "DDIM, 3 steps, η = 0.5, clipped"
+
+
+def test_evaluate_measures_all_unless_told(call, monkeypatch, run_folder):
+    asked = []
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: asked.append(arguments) or {})
+    assert call("evaluate", "--run", run_folder)[0] == 0
+    run, n, device, seed, _, *rest = asked[0]
+    assert (run, n, device, seed) == (run_folder, 10_000, "cpu", 0)
+    assert rest == ["ancestral", None, 0.0, 5, None]
 
 
 def test_classifier(call, tmp_path, monkeypatch):
@@ -233,6 +246,7 @@ TRAIN, SAMPLE, EVALUATE = (
         ((*SAMPLE, "--sampler", "ddim", "--steps", "0"), "steps must be a whole number from 1 to 6, but it was 0"),
         ((*SAMPLE, "--sampler", "ddim", "--steps", "7"), "steps must be a whole number from 1 to 6, but it was 7"),
         ((*SAMPLE, "--seed", "-1"), "seed must be at least 0, but it was -1"),
+        ((*SAMPLE, "--eta", "0.5"), "eta must be 0 with the ancestral sampler, whose noise is σ², but it was 0.5"),
         ((*SAMPLE, "--device", "cuda"), "device must be one that this machine has, but it was 'cuda'"),
         (("sample", "--run", RUN, "--out", "{tmp}/a.jpg"), "out must end in .png, but it was 'a.jpg'"),
         (
@@ -249,8 +263,12 @@ TRAIN, SAMPLE, EVALUATE = (
             ("sample", "--run", "{tmp}/nonsense", "--out", OUT),
             "config.json must be a configuration written by this package",
         ),
-        ((*EVALUATE, "--n", "1"), "n must be a whole number from 2 to 10000, but it was 1"),
-        ((*EVALUATE, "--n", "10001"), "n must be a whole number from 2 to 10000, but it was 10001"),
+        ((*EVALUATE, "--n", "19"), "n must be a whole number from 20 to 10000, but it was 19"),
+        ((*EVALUATE, "--n", "10001"), "n must be a whole number from 20 to 10000, but it was 10001"),
+        ((*EVALUATE, "--seeds", "0"), "seeds must be a whole number from 1 to 2500, but it was 0"),
+        ((*EVALUATE, "--only", "bits"), "only must be one of 'digits', 'likelihood', but it was 'bits'"),
+        ((*EVALUATE, "--sampler", "eular"), "sampler must be one of 'ancestral', 'ddim', but it was 'eular'"),
+        ((*EVALUATE, "--sampler", "ddim", "--eta", "2"), "eta must be a number from 0 to 1, but it was 2.0"),
         (("evaluate", "--run", "{tmp}/none"), "directory must hold a run (a config.json), but it was '{tmp}/none'"),
         (("classifier", "--run", "{tmp}/file"), "directory must be a folder, but '{tmp}/file' is or lies in a file"),
         (
