@@ -35,20 +35,19 @@ function unetWorker() {
       size = description.unet.image_size ** 2;
       self.postMessage({ type: 'loaded' });
     },
-    async start({ walk, first, last, sampler, steps, times, x_T, ...how }) {
+    async start({ walk, number, place, count, sampler, steps, times, x_T, ...how }) {
       current = walk;
       paused = false;
       wake();
       const path = times || ddimTimes(schedule.T, sampler === 'ancestral' ? schedule.T : steps);
-      const walks = Array.from({ length: last - first }, (_, k) => {
-        const number = first + k;
-        const start = x_T && Float32Array.from(x_T.slice(number * size, (number + 1) * size));
-        return denoise(network.eps, schedule, { ...how, sampler, times: path, number, size, x_T: start });
+      const walks = Array.from({ length: count }, (_, k) => {
+        const start = x_T && Float32Array.from(x_T.slice((place + k) * size, (place + k + 1) * size));
+        return denoise(network.eps, schedule, { ...how, sampler, times: path, number: number + k, size, x_T: start });
       });
       let seconds = 0;
       for (let step = 0; step <= path.length; step++) {
-        const x_t = new Float32Array(walks.length * size);
-        const x_0 = step ? new Float32Array(walks.length * size) : null;
+        const x_t = new Float32Array(count * size);
+        const x_0 = step ? new Float32Array(count * size) : null;
         let t = 0;
         for (const [k, one] of walks.entries()) {
           const begun = performance.now();
@@ -62,7 +61,7 @@ function unetWorker() {
           if (current !== walk) return;
         }
         const buffers = x_0 ? [x_t.buffer, x_0.buffer] : [x_t.buffer];
-        self.postMessage({ type: 'step', walk, first, step, of: path.length, t, x_t, x_0, seconds }, buffers);
+        self.postMessage({ type: 'step', walk, place, step, of: path.length, t, x_t, x_0, seconds }, buffers);
       }
       current = 0;
       self.postMessage({ type: 'done', walk, of: path.length, seconds });
@@ -124,11 +123,16 @@ async function parcelFromScripts(check, progress) {
   return { description, program: code.buffer, weights: weights.buffer };
 }
 
-/** A notebook's weights: asked from the kernel, which answers with one message. */
+/** A notebook's weights: asked from the kernel, which answers with one message, unless it is gone. */
 function parcelFromKernel(model, check, progress) {
   return new Promise((done, fail) => {
+    const silence = setTimeout(() => {
+      model.off('msg:custom', heard);
+      fail(new Error('The notebook’s kernel did not answer. Run the cell again, then press once more.'));
+    }, 60_000);
     const heard = (message, buffers) => {
       if (!message || message.type !== 'weights') return;
+      clearTimeout(silence);
       model.off('msg:custom', heard);
       if (message.error) return fail(new Error(message.error));
       const [program, weights] = buffers.map((view) => new Uint8Array(view.buffer || view, view.byteOffset || 0, view.byteLength).slice());
@@ -188,17 +192,19 @@ export async function openUNet({ model, progress = () => {}, workers = Math.min(
     worker.onmessage = ({ data }) => {
       if (data.walk === walk) receive(data);
     };
+    worker.onerror = () => receive({ type: 'failed', message: 'The network’s worker has stopped working.' });
   }
   return {
     description,
     /**
      * Begins a walk in place of the one under way.
      *
-     * options: seed, count (of images), sampler 'ancestral' or 'ddim', clip; for ddim: steps or times, eta;
-     * for ancestral: variance 'beta' or 'beta_tilde'; x_T: the noise to start from, instead of the seed's.
+     * options: seed; count (of images) and first (the number of the first one; image n of a seed is the same in every grid);
+     * sampler 'ancestral' or 'ddim'; clip; for ddim: steps or times, eta; for ancestral: variance 'beta' or 'beta_tilde';
+     * x_T: the noise to start from, instead of the seed's.
      * calls: step({ step, of, t, x_t, x_0, seconds }), done({ of, evaluations, seconds }), failed(sentence).
      */
-    start({ seed = 1, count = 1, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, { step, done, failed }) {
+    start({ seed = 1, first = 0, count = 1, sampler = 'ddim', steps = 50, times, eta = 0, variance = 'beta', clip = true, x_T }, { step, done, failed }) {
       walk += 1;
       const hands = Math.min(count, crew.length);
       const come = new Map(); // of each step, the parts that have come
@@ -217,7 +223,7 @@ export async function openUNet({ model, progress = () => {}, workers = Math.min(
         const seconds = Math.max(...parts.map((one) => one.seconds));
         const joined = (field) => {
           const whole = new Float32Array(count * size);
-          for (const one of parts) whole.set(one[field], one.first * size);
+          for (const one of parts) whole.set(one[field], one.place * size);
           return whole;
         };
         const { step: made, of, t, x_0 } = part;
@@ -225,9 +231,9 @@ export async function openUNet({ model, progress = () => {}, workers = Math.min(
         if (type === 'done' && done) done({ of, evaluations: of * count, seconds });
       };
       crew.forEach((worker, k) => {
-        const [first, last] = [Math.floor((k * count) / hands), Math.floor(((k + 1) * count) / hands)];
-        const message = { type: 'start', walk, first, last, seed, sampler, steps, times, eta, variance, clip, x_T };
-        worker.postMessage(k < hands ? message : { type: 'stop' });
+        const [place, end] = [Math.floor((k * count) / hands), Math.floor(((k + 1) * count) / hands)];
+        const share = { number: first + place, place, count: end - place };
+        worker.postMessage(k < hands ? { type: 'start', walk, ...share, seed, sampler, steps, times, eta, variance, clip, x_T } : { type: 'stop' });
       });
     },
     pause: () => tell('pause'),

@@ -448,6 +448,7 @@ def test_a_digit_depends_on_the_seed_and_its_place_alone(engine: Page) -> None:
     plan = {"seed": 4, "count": 3, "sampler": "ddim", "steps": 3, "eta": 0.5}
     many = engine.evaluate(DRAW, plan)["steps"][-1]["x_t"]
     assert engine.evaluate(DRAW, {**plan, "count": 1})["steps"][-1]["x_t"] == many[:784]
+    assert engine.evaluate(DRAW, {**plan, "count": 2, "first": 1})["steps"][-1]["x_t"] == many[784:]
     assert many[:784] != many[784:1568]
     assert engine.evaluate(DRAW, {**plan, "seed": 5})["steps"][-1]["x_t"] != many
     engine.evaluate("async () => { unet.close(); window.unet = await E.openUNet({ workers: 1 }); }")
@@ -587,6 +588,33 @@ def test_a_notebook_asks_its_kernel(engine: Page) -> None:
         [content, [base64.b64encode(part).decode() for part in buffers]],
     )
     assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == wanted
+
+
+def test_a_kernel_that_is_gone_is_given_up(engine: Page) -> None:
+    message = engine.evaluate(
+        """async () => {
+            window.ddpmWidgetHost = undefined;
+            const wait = window.setTimeout;
+            window.setTimeout = (call, ms) => wait(call, ms / 1000);
+            let listening = 0;
+            const model = { on: () => (listening += 1), off: () => (listening -= 1), send: () => {} };
+            return E.openUNet({ model }).then(() => '', error => `${error.message} ${listening}`);
+        }"""
+    )
+    assert message == "The notebook’s kernel did not answer. Run the cell again, then press once more. 0"
+
+
+def test_a_worker_that_dies_is_reported(engine: Page) -> None:
+    engine.evaluate(
+        "() => { window.workers = []; window.Worker = class extends Worker { constructor(a) { super(a); workers.push(this); } }; }"
+    )
+    engine.evaluate(OPEN)
+    message = engine.evaluate(
+        """() => new Promise(done => {
+            unet.start({ steps: 1000 }, { step: s => s.step === 1 && workers[0].onerror(), failed: done });
+        })"""
+    )
+    assert message == "The network’s worker has stopped working."
 
 
 def test_a_kernel_without_weights_says_so(engine: Page, monkeypatch: pytest.MonkeyPatch) -> None:
