@@ -34,8 +34,9 @@ CHAPTERS = (
     "simple_loss",
     "ddpm_in_one_dimension",
     "unet",
-    "sampling",
+    "how_good",
     "faster_sampling",
+    "ablations",
 )
 KINDS = ("parsed", "algebra", "mpmath", "quadrature", "monte carlo")
 
