@@ -41,6 +41,18 @@ def test_features_of_many_images_in_parts():
             np.testing.assert_allclose(features[k], judge.features(x)[0].numpy(), rtol=1e-3, atol=1e-4)
 
 
+def test_labels_are_where_the_scores_are_highest():
+    judge = Classifier().eval()
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    x = torch.from_numpy(data.to_unit_range(images))
+    with torch.no_grad():
+        judge.to_scores.bias.sub_(judge(x).mean(dim=0))  # so that no label is ahead for all of them
+        scores = judge(x)
+    labels = classifier.labels_of(images, judge)
+    assert labels.tolist() == [max(range(10), key=row.__getitem__) for row in scores.tolist()]
+    assert len(set(labels.tolist())) > 3
+
+
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     """An untrained classifier, recorded like the real one; returns the file of its weights."""
@@ -56,6 +68,17 @@ def test_a_classifier_that_does_not_fit(shelf):
     with pytest.raises(ValueError, match=r"weights\.safetensors must fit the classifier, but it does not: ") as error:
         classifier.load()
     assert "\n" not in str(error.value)
+    record.save_tensors(shelf, Classifier().state_dict())
+    (shelf.parent / "metrics.json").write_text(json.dumps({"weights_sha256": record.sha256(shelf)}))
+    classifier.load()
+    other = Classifier().state_dict()
+    other["to_scores.bias"][3] += 1e-6
+    record.save_tensors(shelf, other)
+    with pytest.raises(
+        ValueError, match=r"weights\.safetensors must be those of the run's metrics\.json, with SHA-256 "
+    ):
+        classifier.load()
+    (shelf.parent / "metrics.json").unlink()
     shelf.write_bytes(b"cut")
     with pytest.raises(ValueError, match=r"weights\.safetensors must be a whole safetensors file"):
         classifier.load()
@@ -98,6 +121,8 @@ def test_the_recorded_classifier_reads_real_digits(mnist_folder, monkeypatch):
     except FileNotFoundError:
         pytest.skip("the classifier is not recorded yet")
     judge, test = classifier.load(), data.mnist("test")
+    metrics = record.read_metrics(record.find_run("classifier"))
+    assert metrics["test_accuracy"] >= 0.993
     with torch.no_grad():
         scores = judge(torch.from_numpy(data.to_unit_range(test.images[:500])))
     assert (scores.argmax(1).numpy() == test.labels[:500]).mean() > 0.98
