@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy import stats
 
-from ddpm_edu import diffusion, likelihood, schedules
+from ddpm_edu import data, diffusion, likelihood, record, schedules
+from ddpm_edu.configuration import TrainingConfig
+from ddpm_edu.unet import UNet, UNetConfig
 
 SHORT = schedules.log_linear(40, 3.5, -5.0)
 LEVELS = np.linspace(-1, 1, 5)
@@ -295,3 +297,40 @@ def test_bad_variances(variance, message):
     )
     with pytest.raises(ValueError, match=message):
         found.ledger(variance)
+
+
+@pytest.fixture
+def small_run(tmp_path, monkeypatch):
+    """An untrained network of 50 steps, and 60 digits of 8×8; returns the run's folder."""
+    rng = np.random.default_rng(0)
+    digits = data.Digits(rng.integers(0, 256, (60, 8, 8), dtype=np.uint8), np.zeros(60, np.uint8), "noise")
+    monkeypatch.setattr(data, "mnist", lambda split="train": digits)
+    config = TrainingConfig(UNetConfig(image_size=8, channels=8, multipliers=(1,), outputs=2), T=50, variance="learned")
+    (tmp_path / "config.json").write_text(config.to_json())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        record.save_tensors(tmp_path / "weights.safetensors", UNet(config.unet).state_dict())
+    return tmp_path
+
+
+def test_the_record_of_a_run(small_run):
+    lines = []
+    results = likelihood.evaluate(small_run, progress=lines.append, repeats=4)
+    assert "test digits: 60 of 60 pictures asked about" in lines[-1]
+    assert len(results["ledger"]["L_t"]) == 49
+    assert len(results["likelihood"]["best_variance"]) == 51
+    total = results["ledger"]["L_T"] + sum(results["ledger"]["L_t"]) + results["ledger"]["L_0"]
+    assert results["bits_per_dim"] == pytest.approx(total, rel=1e-5)
+    choices = results["likelihood"]["variances"]
+    assert set(choices) == {"beta", "beta_tilde", "best", "learned"}
+    assert choices["best"]["bits_per_dim"] == results["bits_per_dim"]
+    for one in choices.values():
+        assert one["bits_per_dim"] == pytest.approx(one["L_T"] + one["L_t"] + one["L_0"])
+        assert one["bits_per_dim"] > 7.5  # noise of 8 bits cannot be told shorter
+    assert results["likelihood"]["evaluations"] == 300
+    asked = sorted(path.name for path in small_run.glob("asked-*"))
+    assert len(asked) == 2
+    again = likelihood.evaluate(small_run, repeats=4)  # from what was kept
+    assert again["bits_per_dim"] == results["bits_per_dim"]
+    fewer = likelihood.evaluate(small_run, digits=40, repeats=4)
+    assert fewer["likelihood"]["digits"] == 40
