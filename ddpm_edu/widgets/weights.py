@@ -37,8 +37,8 @@ class Parcel(NamedTuple):
 def parcel(name: str = RUN) -> Parcel:
     """Pack the network of a recorded run.
 
-    Raises FileNotFoundError if there is no such run, ValueError if its configuration is one that the page cannot run:
-    a network that answers with anything but ε, or whose weights do not fit half precision.
+    Raises FileNotFoundError if there is no such run, ValueError if the page cannot run its network: one that answers with
+    anything but ε, that has attention or Fourier features, or whose weights do not fit half precision.
     """
     from .. import record
 
@@ -46,6 +46,12 @@ def parcel(name: str = RUN) -> Parcel:
     network, config = record.load_run(folder)
     if config.target != "eps":
         raise ValueError(f"name must be a run whose target is 'eps', but that of {name!r} is {config.target!r}")
+    unet = config.unet
+    if unet.attention or unet.fourier or unet.outputs != 1:
+        raise ValueError(
+            "name must be a run without attention, without Fourier features and with one output, "
+            f"but {name!r} has attention {unet.attention}, fourier {unet.fourier} and {unet.outputs} outputs"
+        )
     tensors = {key: value.numpy() for key, value in network.state_dict().items()}
     with np.errstate(over="ignore"):
         halves = np.concatenate([tensor.astype("<f2").ravel() for tensor in tensors.values()])
@@ -54,7 +60,7 @@ def parcel(name: str = RUN) -> Parcel:
     schedule = config.make_schedule()
     description = {
         "run": name,
-        "unet": asdict(config.unet),
+        "unet": asdict(unet),
         "T": schedule.T,
         "beta": schedule.beta.tolist(),
         "tensors": [[key, list(value.shape)] for key, value in tensors.items()],
