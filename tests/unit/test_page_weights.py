@@ -91,7 +91,7 @@ def test_runs_that_the_page_cannot_draw_with_are_refused(tmp_path: Path, monkeyp
         weights.parcel(other)
     assert weights.size(other) == 0
     two = run(tmp_path / "two", monkeypatch, shape={"outputs": 2}, variance="learned")
-    with pytest.raises(ValueError, match="one output, but .* 2 outputs"):
+    with pytest.raises(ValueError, match=r"one output, but .* 2 outputs"):
         weights.parcel(two)
     for k, shape in enumerate([{"attention": (14,)}, {"fourier": (3,)}]):
         other = run(tmp_path / str(k), monkeypatch, shape=shape)
