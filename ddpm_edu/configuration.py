@@ -231,5 +231,6 @@ def _parse(name: str, text: str, current: Any) -> Any:
 
 def _hint(name: str, known: Iterable[str]) -> str:
     """The known name nearest to this one, as the end of a sentence; nothing where none is near."""
-    near = difflib.get_close_matches(str(name), list(known), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    by_lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, 1, 0.5)
+    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""
