@@ -198,10 +198,13 @@ def page(mathematics: Page) -> Page:
 
 def answers(page: Page, name: str, x: torch.Tensor, times: list[int]) -> np.ndarray:
     found = page.evaluate(
-        "([name, xs, times]) => xs.map((x, i) => Array.from(window[name].eps(Float32Array.from(x), times[i])))",
-        [name, x.flatten(1).tolist(), times],
+        """text => {
+            const [name, xs, times] = JSON.parse(text);
+            return JSON.stringify(xs.map((x, i) => Array.from(window[name].eps(Float32Array.from(x), times[i]))));
+        }""",
+        json.dumps([name, x.flatten(1).tolist(), times]),
     )
-    return np.array(found).reshape(x.shape)
+    return np.array(json.loads(found)).reshape(x.shape)
 
 
 TIMES = [1, 2, 10, 50, 100, 250, 500, 750, 999, 1000]
@@ -300,12 +303,18 @@ def test_foreign_and_cut_weights_are_refused(page: Page) -> None:
 
 # --------------------------------------------------------------------------------------------------------- the walks
 
-WALK = """([plan, x, which]) => {
+WALK = """text => {
+    const [plan, x, which] = JSON.parse(text);
     const schedule = M.scheduleOf(M.linearBetas(1000));
     const model = which === 'trained' ? window.trained.eps : (x, t) => x.map(v => Math.sin(3 * v + t));
     const walk = M.denoise(model, schedule, { seed: 1, number: 0, ...plan, size: x.length, x_T: Float32Array.from(x) });
-    return Array.from(walk, ({ t, x_t, x_0 }) => [t, Array.from(x_t), x_0 && Array.from(x_0)]);
+    return JSON.stringify(Array.from(walk, ({ t, x_t, x_0 }) => [t, Array.from(x_t), x_0 && Array.from(x_0)]));
 }"""
+
+
+def walk(page: Page, plan: dict[str, Any], x: list[float], model: str = "wavy") -> list[tuple[int, Any, Any]]:
+    """t, x_t and x̂_0 at the start and after each step; text on the way, since Playwright is slow with arrays."""
+    return json.loads(page.evaluate(WALK, json.dumps([plan, x, model])))
 
 
 def wavy(x: Any, t: Any) -> Any:
@@ -324,7 +333,7 @@ def test_the_times_of_ddim_are_the_package_s(page: Page) -> None:
 def test_ddim_is_the_package_s(page: Page, steps: int, clip: bool) -> None:
     x = np.random.default_rng(3).standard_normal(40).astype(np.float32)
     plan = {"sampler": "ddim", "times": page.evaluate("n => M.ddimTimes(1000, n)", steps), "eta": 0, "clip": clip}
-    start, *found = page.evaluate(WALK, [plan, x.tolist(), "wavy"])
+    start, *found = walk(page, plan, x.tolist())
     assert start == [1000, x.tolist(), None]
     wanted = diffusion.ddim(wavy, x[None].astype(float), schedules.linear(), steps, clip=clip)
     for (t, x_t, x_0), sample in zip(found, wanted, strict=True):
@@ -339,7 +348,7 @@ def test_ddim_with_the_trained_network_is_the_package_s(page: Page, trained: UNe
     """20 steps from the same noise: digits that differ by less than a grey level."""
     x = random(1, 1, 28, 28, seed=9)
     plan = {"sampler": "ddim", "times": page.evaluate("M.ddimTimes(1000, 20)"), "eta": 0, "clip": True}
-    found = page.evaluate(WALK, [plan, x.flatten().tolist(), "trained"])[1:]
+    found = walk(page, plan, x.flatten().tolist(), "trained")[1:]
     chain = diffusion.ddim(halved(trained), x, schedules.linear().to("cpu"), 20)
     for (_, x_t, x_0), sample in zip(found, chain, strict=True):
         np.testing.assert_allclose(x_t, sample.x_t.flatten(), atol=2e-3)
@@ -354,7 +363,7 @@ def test_ancestral_steps_have_the_package_s_mean_and_variance(page: Page, varian
         for clip in (True, False):
             plan = {"sampler": "ancestral", "times": [t, t - 1], "variance": variance, "clip": clip, "seed": t}
             x = np.full(4_000, 0.7, np.float32)
-            first = np.array(page.evaluate(WALK, [plan, x.tolist(), "wavy"])[1][1])
+            first = np.array(walk(page, plan, x.tolist())[1][1])
             quiet = replace(schedule, beta_tilde=np.zeros(1001), beta=schedule.beta)
             at = diffusion.p_sample(
                 wavy, x[None, :1].astype(float), t, quiet, np.random.default_rng(), "beta_tilde", clip
@@ -366,7 +375,7 @@ def test_ancestral_steps_have_the_package_s_mean_and_variance(page: Page, varian
 def test_the_last_step_adds_no_noise(page: Page) -> None:
     x = [0.3, -0.2, 1.4]
     for sampler in ({"sampler": "ancestral", "variance": "beta"}, {"sampler": "ddim", "eta": 1}):
-        (_, _, _), (t, x_t, x_0) = page.evaluate(WALK, [{**sampler, "times": [1], "clip": True}, x, "wavy"])
+        (_, _, _), (t, x_t, x_0) = walk(page, {**sampler, "times": [1], "clip": True}, x)
         assert t == 0
         np.testing.assert_allclose(x_t, x_0, atol=1e-6)
 
@@ -375,10 +384,8 @@ def test_ddim_with_full_noise_is_ancestral_sampling(page: Page) -> None:
     """η = 1 and every step, with the same seed: equation by equation the same as σ² = β̃."""
     x = np.random.default_rng(1).standard_normal(12).tolist()
     times = list(range(1000, 900, -1))
-    one = page.evaluate(WALK, [{"sampler": "ddim", "eta": 1, "times": times, "clip": False}, x, "wavy"])
-    other = page.evaluate(
-        WALK, [{"sampler": "ancestral", "variance": "beta_tilde", "times": times, "clip": False}, x, "wavy"]
-    )
+    one = walk(page, {"sampler": "ddim", "eta": 1, "times": times, "clip": False}, x)
+    other = walk(page, {"sampler": "ancestral", "variance": "beta_tilde", "times": times, "clip": False}, x)
     for (_, a, _), (_, b, _) in zip(one[:-1], other[:-1], strict=True):  # the last goes on to 0, which is not one step
         np.testing.assert_allclose(a, b, atol=1e-3)
 
@@ -415,8 +422,13 @@ OPEN = """async () => {
 DRAW = """options => new Promise((done, failed) => {
     const steps = [];
     const step = s => steps.push({ ...s, x_t: Array.from(s.x_t), x_0: s.x_0 && Array.from(s.x_0) });
-    unet.start(options, { step, failed, done: end => done({ steps, end }) });
+    unet.start(options, { step, failed, done: end => done(JSON.stringify({ steps, end })) });
 })"""
+
+
+def draw(page: Page, options: dict[str, Any]) -> dict[str, Any]:
+    """All steps of a walk, and what is said at its end."""
+    return json.loads(page.evaluate(DRAW, options))
 
 
 def test_the_weights_come_at_the_press_and_piece_by_piece(engine: Page) -> None:
@@ -428,7 +440,7 @@ def test_the_weights_come_at_the_press_and_piece_by_piece(engine: Page) -> None:
 @torch.inference_mode()
 def test_a_page_opened_as_a_file_draws_digits(engine: Page, trained: UNet) -> None:
     engine.evaluate(OPEN)
-    found = engine.evaluate(DRAW, {"seed": 4, "count": 2, "sampler": "ddim", "steps": 8})
+    found = draw(engine, {"seed": 4, "count": 2, "sampler": "ddim", "steps": 8})
     start, *steps = found["steps"]
     assert (start["step"], start["t"], start["x_0"]) == (0, 1000, None)
     assert [(s["step"], s["of"]) for s in steps] == [(k, 8) for k in range(1, 9)]
@@ -446,21 +458,21 @@ def test_a_page_opened_as_a_file_draws_digits(engine: Page, trained: UNet) -> No
 def test_a_digit_depends_on_the_seed_and_its_place_alone(engine: Page) -> None:
     engine.evaluate(OPEN)
     plan = {"seed": 4, "count": 3, "sampler": "ddim", "steps": 3, "eta": 0.5}
-    many = engine.evaluate(DRAW, plan)["steps"][-1]["x_t"]
-    assert engine.evaluate(DRAW, {**plan, "count": 1})["steps"][-1]["x_t"] == many[:784]
-    assert engine.evaluate(DRAW, {**plan, "count": 2, "first": 1})["steps"][-1]["x_t"] == many[784:]
+    many = draw(engine, plan)["steps"][-1]["x_t"]
+    assert draw(engine, {**plan, "count": 1})["steps"][-1]["x_t"] == many[:784]
+    assert draw(engine, {**plan, "count": 2, "first": 1})["steps"][-1]["x_t"] == many[784:]
     assert many[:784] != many[784:1568]
-    assert engine.evaluate(DRAW, {**plan, "seed": 5})["steps"][-1]["x_t"] != many
+    assert draw(engine, {**plan, "seed": 5})["steps"][-1]["x_t"] != many
     engine.evaluate("async () => { unet.close(); window.unet = await E.openUNet({ workers: 1 }); }")
-    assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == many
+    assert draw(engine, plan)["steps"][-1]["x_t"] == many
     noise = many[::-1]
-    assert engine.evaluate(DRAW, {**plan, "x_T": noise})["steps"][0]["x_t"] == noise
+    assert draw(engine, {**plan, "x_T": noise})["steps"][0]["x_t"] == noise
 
 
 def test_ancestral_walks_take_every_step(engine: Page) -> None:
     """From t = 30, so that it is quick."""
     engine.evaluate(OPEN)
-    found = engine.evaluate(DRAW, {"sampler": "ancestral", "variance": "beta", "times": list(range(30, 0, -1))})
+    found = draw(engine, {"sampler": "ancestral", "variance": "beta", "times": list(range(30, 0, -1))})
     assert [s["t"] for s in found["steps"]] == list(range(30, -1, -1))
     values = np.array(found["steps"][-1]["x_t"])
     assert np.isfinite(values).all()
@@ -471,7 +483,7 @@ def test_a_walk_pauses_goes_on_and_stops(engine: Page) -> None:
     """The same as one that was never stopped; and nothing comes from one that was stopped or replaced."""
     engine.evaluate(OPEN)
     plan = {"seed": 2, "count": 2, "sampler": "ddim", "steps": 6, "eta": 1}
-    whole = engine.evaluate(DRAW, plan)["steps"][-1]["x_t"]
+    whole = draw(engine, plan)["steps"][-1]["x_t"]
     engine.evaluate(
         """plan => {
             window.seen = [];
@@ -498,9 +510,9 @@ def test_a_walk_pauses_goes_on_and_stops(engine: Page) -> None:
     engine.wait_for_timeout(400)
     assert engine.evaluate("seen") == [0]
     engine.evaluate("plan => unet.start(plan, { step: () => seen.push('old'), done: () => seen.push('old') })", plan)
-    assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == whole
+    assert draw(engine, plan)["steps"][-1]["x_t"] == whole
     engine.evaluate("unet.pause()")
-    assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == whole
+    assert draw(engine, plan)["steps"][-1]["x_t"] == whole
     assert set(engine.evaluate("seen.slice(1)")) <= {"old"}
     engine.evaluate("unet.close()")
 
@@ -563,7 +575,7 @@ def test_a_notebook_asks_its_kernel(engine: Page) -> None:
     ((content, buffers),) = kernel.sent
     plan = {"seed": 4, "count": 1, "sampler": "ddim", "steps": 2}
     engine.evaluate(OPEN)
-    wanted = engine.evaluate(DRAW, plan)["steps"][-1]["x_t"]
+    wanted = draw(engine, plan)["steps"][-1]["x_t"]
     engine.evaluate(
         """async ([content, buffers]) => {
             window.ddpmWidgetHost = undefined;
@@ -587,7 +599,7 @@ def test_a_notebook_asks_its_kernel(engine: Page) -> None:
         }""",
         [content, [base64.b64encode(part).decode() for part in buffers]],
     )
-    assert engine.evaluate(DRAW, plan)["steps"][-1]["x_t"] == wanted
+    assert draw(engine, plan)["steps"][-1]["x_t"] == wanted
 
 
 def test_a_kernel_that_is_gone_is_given_up(engine: Page) -> None:
