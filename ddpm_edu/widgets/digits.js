@@ -102,7 +102,8 @@ function render({ model, el }) {
 
   // ------------------------------------------------------------------------------------------------------ the controls
 
-  const seedSlider = slider({ symbol: 'seed', name: 'of all the noise', colour: 'x-t', stops: stops([0, 100, 1]), limits: DIGITS_LIMITS.seed, marks: [0, 50, 100], whole: true, set: (seed) => change({ seed }) });
+  const word = (text) => html('span', { class: 'word' }, text);
+  const seedSlider = slider({ symbol: 'seed', shown: word('seed'), name: 'of all the noise', colour: 'x-t', stops: stops([0, 100, 1]), limits: DIGITS_LIMITS.seed, marks: [0, 50, 100], whole: true, set: (seed) => change({ seed }) });
   const stepsSlider = slider({ symbol: 'S', name: 'number of steps', colour: 'x-t', stops: DIGITS_STEP_STOPS, limits: DIGITS_LIMITS.steps, marks: [5, 20, 50, 100, 1000], whole: true, set: (steps) => change({ steps }) });
   const etaSlider = slider({ symbol: 'η', name: 'share of fresh noise', colour: 'beta', stops: stops([0, 1, 0.05]), limits: DIGITS_LIMITS.eta, marks: [0, 0.5, 1], set: (eta) => change({ eta }) });
   const samplers = chips({
@@ -129,7 +130,7 @@ function render({ model, el }) {
   const status = html('span', { class: 'status' }, '');
   const trouble = html('p', { class: 'trouble', role: 'alert' });
   const stepSlider = slider({ symbol: 'k', name: 'steps made', colour: 'x-t', stops: [0, 1], limits: [0, 1], whole: true, set: (k) => lookAt(k) });
-  const digitSlider = slider({ symbol: 'digit', name: 'marked and followed', colour: 'x-0', stops: stops([1, 16, 1]), limits: DIGITS_LIMITS.digit, marks: [1, 4, 8, 12, 16], whole: true, set: (digit) => change({ digit }) });
+  const digitSlider = slider({ symbol: 'digit', shown: word('digit'), name: 'marked and followed', colour: 'x-0', stops: stops([1, 16, 1]), limits: DIGITS_LIMITS.digit, marks: [1, 4, 8, 12, 16], whole: true, set: (digit) => change({ digit }) });
 
   // ------------------------------------------------------------------------------------------------------- the figures
 

@@ -89,6 +89,25 @@ def made(page: Visit) -> int:
     return int(number(page.numbers()["steps made"]))
 
 
+def at_rest(page: Visit) -> int:
+    """The steps made, once no more are made; complains when that goes on."""
+    for _ in range(10):
+        before = made(page)
+        page.page.wait_for_timeout(400)
+        if made(page) == before:
+            return before
+    pytest.fail("the walk went on")
+
+
+def without_workers(page: Visit) -> bool:
+    """Whether all workers end within some seconds."""
+    for _ in range(50):
+        if not page.page.workers:
+            return True
+        page.page.wait_for_timeout(100)
+    return False
+
+
 # ------------------------------------------------------------------------------------------------------------- the press
 
 
@@ -190,10 +209,8 @@ def test_pause_go_on_and_stop(opened: Open) -> None:
     page.page.wait_for_function("document.querySelector('.ddpm progress').value > 0.01")
     page.press("Pause")
     assert state(page) == "paused"
-    page.page.wait_for_timeout(150)
-    held, shown = made(page), digits(page)
-    page.page.wait_for_timeout(250)
-    assert made(page) == held
+    held = at_rest(page)
+    shown = digits(page)
     assert np.array_equal(digits(page), shown)
     assert "Paused: " in page.says()
     # the part of the chain that is there can be looked at
@@ -205,10 +222,7 @@ def test_pause_go_on_and_stop(opened: Open) -> None:
     page.page.wait_for_function("held => document.querySelector('.ddpm progress').value > (held + 5) / 1000", arg=held)
     page.press("Stop")
     assert state(page) == "stopped"
-    page.page.wait_for_timeout(150)
-    held = made(page)
-    page.page.wait_for_timeout(250)
-    assert made(page) == held < 1000
+    assert held < at_rest(page) < 1000
     assert "Stopped: " in page.says()
     assert page.broken_words() == []
 
@@ -261,8 +275,7 @@ def test_leaving_the_page_ends_the_worker(opened: Open) -> None:
     reach(page, "running")
     assert len(page.page.workers) == crew(page)
     page.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
-    page.page.wait_for_timeout(100)
-    assert page.page.workers == []
+    assert without_workers(page)
     assert state(page) in ("stopped", "idle")
     # and who comes back can draw
     page.press("DDIM")
@@ -413,8 +426,7 @@ def test_a_worker_that_dies_is_replaced_at_the_next_press(opened: Open) -> None:
     page.page.evaluate("started.onerror(new ErrorEvent('error'))")
     reach(page, "failed")
     assert "worker has stopped working" in page.widget.get_by_role("alert").inner_text()
-    page.page.wait_for_timeout(100)
-    assert page.page.workers == []
+    assert without_workers(page)
     page.press("DDIM")
     drawn(page)
     assert len(page.page.workers) == crew(page)
@@ -475,7 +487,8 @@ def test_what_is_said_aloud_does_not_chatter(opened: Open) -> None:
             new MutationObserver(() => heard.push(live.textContent)).observe(live, { childList: true, characterData: true, subtree: true }); }"""
     )
     drawn(page)
-    page.page.wait_for_timeout(1100)
+    page.page.wait_for_function("heard.length >= 3")
+    page.page.wait_for_timeout(1000)
     heard = page.page.evaluate("heard")
     assert heard[:2] == ["Loading the network.", "Drawing 4 digits in 40 steps."]
     assert len(heard) == 3
@@ -483,19 +496,26 @@ def test_what_is_said_aloud_does_not_chatter(opened: Open) -> None:
 
 
 def test_with_reduced_motion_the_pictures_follow_twice_a_second(opened: Open) -> None:
-    counts = []
     for still in (True, False):
         page = opened(look={"still": still}, sampler="beta", count=1)
         press(page)
         reach(page, "running")
-        page.page.evaluate(
-            """() => { window.changes = 0; new MutationObserver(() => { changes += 1; })
-                .observe(document.querySelector('.square .at'), { childList: true, characterData: true, subtree: true }); }"""
+        changes, seconds = page.page.evaluate(
+            """async () => {
+                let changes = 0;
+                const begun = performance.now();
+                const made = () => document.querySelector('.ddpm progress').value;
+                new MutationObserver(() => { changes += 1; })
+                    .observe(document.querySelector('.square .at'), { childList: true, characterData: true, subtree: true });
+                for (const first = made(); made() < first + 0.06 || performance.now() < begun + 1100;) await new Promise(done => setTimeout(done, 50));
+                return [changes, (performance.now() - begun) / 1000];
+            }"""
         )
-        page.page.wait_for_timeout(1200)
-        counts.append(page.page.evaluate("changes"))
         page.press("Stop")
-    assert 1 <= counts[0] <= 4 < 8 < counts[1]
+        if still:
+            assert 1 <= changes <= 2 * seconds + 2
+        else:
+            assert changes >= 12
 
 
 # ------------------------------------------------------------------------------------------------ the address and Python
