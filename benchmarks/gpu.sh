@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All that wants a card, in one command that can be called again and again: for a machine that is lent by the ten minutes and
-# has no network, only a Python with torch.
+# All that wants a card, in one command that can be called again and again: for a machine that one has for minutes at a time and
+# that has no network, only a Python with torch.
 #
 #   benchmarks/gpu.sh prepare [PACKAGE …]    where there is a network: the digits and the packages to compare with, into .data/
 #   benchmarks/gpu.sh                        on the machine with the card: goes on where it stopped, until it says "all done"
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 
 DRY=${DRY:-}
 MINUTES=${MINUTES:-9}
-STAGES=${STAGES:-try train evaluate train-likelihood evaluate-likelihood speed loss sampling size}
+STAGES=${STAGES:-try train evaluate curve train-likelihood evaluate-likelihood speed loss sampling size}
 DEVICE=${DEVICE:-$([ -n "$DRY" ] && echo cpu || echo cuda)}
 PYTHON=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 PRESET=${PRESET:-}
@@ -88,7 +88,7 @@ script() {
 }
 
 work() {
-  local few=${DRY:+--steps 2} wide=
+  local few=${DRY:+--steps 2 --set interval=1 keep=1} wide=
   # The preset likelihood is made for a CPU; on a card it gets the body of the preset gpu.
   if [ -z "$DRY$PRESET" ]; then
     wide="--set unet.channels=64 unet.multipliers=1,2,4 unet.blocks=2 unet.attention=7 steps=40000 batch=256"
@@ -103,6 +103,7 @@ work() {
     stage try 60 "$PYTHON" -m ddpm_edu train --preset "$GPU" --steps 2 --run "$HERE/try" --device "$DEVICE"
     stage train 60 "$PYTHON" -m ddpm_edu train --preset "$GPU" $few --run "$HERE/runs/gpu" --device "$DEVICE" $(resumed gpu)
     stage evaluate 60 "$PYTHON" -m ddpm_edu evaluate --run "$HERE/runs/gpu" --n "$N" --device "$DEVICE"
+    stage curve 400 "$PYTHON" -m ddpm_edu evaluate --only curve --run "$HERE/runs/gpu" --n "$N" --device "$DEVICE"
     stage train-likelihood 60 "$PYTHON" -m ddpm_edu train --preset "$LIKELIHOOD" $few $wide --run "$HERE/runs/likelihood" --device "$DEVICE" $(resumed likelihood)
     stage evaluate-likelihood 60 "$PYTHON" -m ddpm_edu evaluate --only likelihood --run "$HERE/runs/likelihood" --device "$DEVICE"
     stage speed 400 "$PYTHON" $(script training_speed) --only speed
@@ -115,7 +116,7 @@ work() {
 
 collect() {
   mkdir -p "$2"
-  (cd "$HERE" && tar -czf - $(find "runs/$1" results -type f ! -name '*.safetensors' 2>/dev/null)) >"$2/records.tar.gz"
+  (cd "$HERE" && tar -czf - $(find "runs/$1" results -type f ! -name '*.safetensors' ! -name '*.npz' 2>/dev/null)) >"$2/records.tar.gz"
   split -b 15000000 -d "$HERE/runs/$1/weights.safetensors" "$2/weights."
   ls -l "$2"
 }
