@@ -200,6 +200,33 @@ def test_the_noise_stands_there_before_the_press(opened: Open) -> None:
     assert np.array_equal(grid(page, "x-t"), noise)
 
 
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"eta": 0.75, "clip": False}, {"sampler": "ddim", "steps": 3, "eta": 0.75, "clip": False, "count": 4}),
+        ({"sampler": "beta", "seed": 11}, {"sampler": "ancestral", "variance": "beta", "clip": True, "seed": 11}),
+        ({"sampler": "beta_tilde"}, {"sampler": "ancestral", "variance": "beta_tilde", "count": 4, "number": 0}),
+        ({"count": 1, "digit": 9}, {"sampler": "ddim", "eta": 0, "count": 1, "number": 8, "seed": 1}),
+    ],
+)
+def test_the_settings_reach_the_worker(opened: Open, settings: dict[str, Any], wanted: dict[str, Any]) -> None:
+    page = opened(**settings)
+    page.page.evaluate(
+        """() => { const send = Worker.prototype.postMessage; window.sent = [];
+            Worker.prototype.postMessage = function (message, ...rest) { sent.push(message); return send.call(this, message, ...rest); }; }"""
+    )
+    press(page)
+    page.page.wait_for_function("sent.some(message => message.type === 'start')")
+    orders = page.page.evaluate("sent.filter(message => message.type === 'start')")
+    for name in set(wanted) - {"count", "number"}:
+        assert {order[name] for order in orders} == {wanted[name]}
+    # several workers share the images
+    if "count" in wanted:
+        assert sum(order["count"] for order in orders) == wanted["count"]
+    if "number" in wanted:
+        assert min(order["number"] for order in orders) == wanted["number"]
+
+
 # ------------------------------------------------------------------------------------------------- stopping and looking
 
 
