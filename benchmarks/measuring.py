@@ -32,6 +32,10 @@ def prepare(name: str) -> torch.device:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
+        from torch._dynamo import config
+
+        # One forward is compiled for many networks and batches; past the limit it would in silence be compiled no more.
+        config.recompile_limit, config.fail_on_recompile_limit_hit = 100, True
     return device
 
 

@@ -1,7 +1,7 @@
 """Cost against size: images a second over width and batch, and how near the device comes to its matrix rate.
 
     python benchmarks/size.py                   on a CPU, about two minutes, widths 16 to 64; writes size.json
-    python benchmarks/size.py --device cuda     on a card, widths 32 to 256, as they are and compiled
+    python benchmarks/size.py --device cuda     on a card, widths 32 to 256, as they are and, at one batch, compiled
 
 The networks are the preset's (cpu on a CPU, gpu on a card) at other widths. Operations are counted, not guessed: two for
 each multiplication with its addition, in convolutions and matrix products, forward and backward. The matrix rate is that
@@ -68,7 +68,9 @@ def measure(
         shape = dataclasses.replace(preset(base).unet, channels=width)
         forward, both = operations(shape)
         for batch in batches:
-            for mode in modes if both * batch <= most else []:
+            if both * batch > most:
+                continue
+            for mode in modes if batch == 256 else modes[:1]:
                 row: dict[str, Any] = {"width": width, "batch": batch, "mode": mode or "eager"}
                 try:
                     row |= one(shape, batch, mode, (forward, both), (product, matrix), rounds, x_0, device)
