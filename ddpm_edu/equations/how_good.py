@@ -123,6 +123,52 @@ def _(rng: np.random.Generator) -> Case:
     return Case(World({"n": n, "r": share}), [float((law * (k / n - mean) ** 2).sum() ** 0.5)])
 
 
+class _List(NamedTuple):
+    """A list of a few digits of one or of four pixels, in a world at a time t."""
+
+    world: World
+    denoiser: Any
+    digits: np.ndarray
+    """Shape (N, pixels)."""
+    x_t: np.ndarray
+    """Shape (1, pixels)."""
+    t: int
+    kept: float
+    """ᾱ_t."""
+    noise: float
+    """1 − ᾱ_t."""
+
+
+def _list(rng: np.random.Generator) -> _List:
+    from .. import ideal
+
+    it = scheduled(rng)
+    N, pixels = int(rng.integers(3, 8)), int(rng.choice([1, 4]))
+    digits, x_t = rng.uniform(-1, 1, (N, pixels)), rng.normal(0, 0.7, (1, pixels))
+    kept, noise = float(it.schedule.alpha_bar[it.t]), float(it.schedule.noise[it.t])
+    values = {**it.world.values, "N": N, "i": int(rng.integers(1, N + 1)), "x_t": x_t[0]}
+    sequences = {**it.world.sequences, "y": [np.nan * digits[0], *digits]}  # a list begins at 1
+    world = replace(it.world, values=values, sequences=sequences)
+    return _List(world, ideal.Denoiser(digits, it.schedule), digits, x_t, it.t, kept, noise)
+
+
+@parsed(
+    "ideal-exponent",
+    "d_i",
+    how="The printed exponent is compared with the drop of the Gaussian's log-density from its peak, summed over the pixels, "
+    "and its differences with the logarithms of the quotients of ideal.Denoiser's probabilities.",
+)
+def _(rng: np.random.Generator) -> Case:
+    it = _list(rng)
+    i = it.world.values["i"]
+    drops = []
+    for digit in it.digits:
+        laws = [densities.Mixture([1], [it.kept**0.5 * pixel], [it.noise**0.5]) for pixel in digit]
+        drops.append(sum(float(law.log_pdf(law.mean) - law.log_pdf(x)) for law, x in zip(laws, it.x_t[0], strict=True)))
+    shares = it.denoiser.probabilities(it.x_t, it.t)[0]
+    return Case(it.world, [drops[i - 1], drops[0] + float(np.log(shares[0] / shares[i - 1]))])
+
+
 @parsed(
     "ideal-denoiser",
     r"\mathbb{E}[x_0 \mid x_t]",
@@ -130,25 +176,15 @@ def _(rng: np.random.Generator) -> Case:
     "mixture of Gaussians around them says, in which no weights occur.",
 )
 def _(rng: np.random.Generator) -> Case:
-    from .. import ideal
-
-    it = scheduled(rng)
-    t, N, pixels = it.t, int(rng.integers(3, 8)), int(rng.choice([1, 4]))
-    digits, x_t = rng.uniform(-1, 1, (N, pixels)), rng.normal(0, 0.7, pixels)
-    kept, noise = it.schedule.alpha_bar[t], it.schedule.noise[t]
-    denoiser = ideal.Denoiser(digits, it.schedule)
-    d = [float(((x_t - kept**0.5 * digit) ** 2).sum() / (2 * noise)) for digit in digits]
-    w = denoiser.probabilities(x_t[None], t)[0]
-    none = np.nan  # a list of digits begins at 1
-    world = replace(
-        it.world,
-        values={**it.world.values, "N": N, "i": int(rng.integers(1, N + 1)), "x_t": x_t},
-        sequences={**it.world.sequences, "y": [none * x_t, *digits], "w": [none, *w], "d": [none, *d]},
-    )
-    truths = [denoiser.mean(x_t[None], t)[0]]
-    if pixels == 1:
-        law = densities.Mixture(np.full(N, 1 / N), kept**0.5 * digits[:, 0], np.full(N, noise**0.5))
-        truths.append((x_t + noise * law.score(x_t)) / kept**0.5)
+    it = _list(rng)
+    d = ((it.x_t - it.kept**0.5 * it.digits) ** 2).sum(axis=1) / (2 * it.noise)
+    w = it.denoiser.probabilities(it.x_t, it.t)[0]
+    world = replace(it.world, sequences={**it.world.sequences, "w": [np.nan, *w], "d": [np.nan, *d]})
+    truths = [it.denoiser.mean(it.x_t, it.t)[0]]
+    if it.digits.shape[1] == 1:
+        means, N = it.kept**0.5 * it.digits[:, 0], len(it.digits)
+        law = densities.Mixture(np.full(N, 1 / N), means, np.full(N, it.noise**0.5))
+        truths.append((it.x_t[0] + it.noise * law.score(it.x_t[0])) / it.kept**0.5)
     return Case(world, truths)
 
 
