@@ -160,7 +160,7 @@ PRESETS = {
         compile=True,
     ),
     "likelihood": TrainingConfig(
-        UNetConfig(channels=16, outputs=len(KNOTS)),
+        UNetConfig(channels=16, fourier=(6, 7), outputs=len(KNOTS)),
         target="belief",
         variance="beta_tilde",
         weighting="bound",
