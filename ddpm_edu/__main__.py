@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.command(arguments)
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'stopped; what is on disk is whole'}", file=sys.stderr)
+        print(f"\n{str(stop) or 'stopped; what is on disk is whole'}", file=sys.stderr)
         return 130
     except (ValueError, TypeError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         print(f"ddpm_edu: {' '.join(str(error).split())}", file=sys.stderr)
@@ -27,7 +27,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from . import configuration, data, distributed, record, training
 
     device = _device(arguments.device)
-    if arguments.resume and arguments.preset is None:
+    if arguments.resume and arguments.run is not None and arguments.preset is None:
         config = record.read_config(arguments.run)
     else:
         config = configuration.preset("cpu" if arguments.preset is None else arguments.preset)
@@ -41,6 +41,8 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.show:
         print(config.to_json(), end="")
         return 0
+    if arguments.run is None:
+        raise ValueError("--run must name the folder for the record, but it was left out")
     with distributed.join(device):
         distributed.check_device(device)
         images, held_out = data.mnist("train").images, data.mnist("test").images[:2000]
@@ -59,15 +61,25 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from . import evaluation, record
+    from . import distributed, evaluation, record
+    from .arguments import integer
 
-    network, config = record.load_run(arguments.run, _device(arguments.device))
-    evaluation.check_picture(arguments.out)
-    samples = evaluation.draw(
-        network, config, arguments.n, arguments.sampler, arguments.steps, arguments.seed, eta=arguments.eta
-    )
-    evaluation.save_grid(samples, arguments.out)
-    print(f"{arguments.n} digits in {arguments.out}")
+    device = _device(arguments.device)
+    with distributed.join(device):
+        network, config = record.load_run(arguments.run, device)
+        evaluation.check_picture(arguments.out)
+        share = distributed.share(integer("n", arguments.n, distributed.world_size()))
+        seed = (
+            integer("seed", arguments.seed, 0) + 1_000_003 * distributed.rank()
+        )  # each process draws digits of its own
+        mine = evaluation.draw(
+            network, config, share.stop - share.start, arguments.sampler, arguments.steps, seed, eta=arguments.eta
+        )
+        samples = distributed.gather(mine)
+        if distributed.is_first():
+            evaluation.save_grid(samples, arguments.out)
+        _say(f"{arguments.n} digits in {arguments.out}")
+        distributed.wait()
     return 0
 
 
@@ -147,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a U-Net on MNIST and keep the record in a folder")
     train.add_argument("--preset", help="tiny, cpu, page, gpu or likelihood (default: cpu)")
-    train.add_argument("--run", type=Path, required=True, help="the folder for the record")
+    train.add_argument("--run", type=Path, help="the folder for the record")
     train.add_argument(
         "--set", dest="changes", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
         help="change any value of the preset, such as batch=32 unet.channels=48",
@@ -177,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--sampler", default="ancestral", help="ancestral or ddim (default: ancestral)")
     evaluate.add_argument("--steps", type=int, help="steps of the ddim sampler (default: 50)")
     evaluate.add_argument("--eta", type=float, default=0.0, help="share of fresh noise in it (default: 0)")
-    evaluate.add_argument("--only", help="digits or likelihood (default: both)")
+    evaluate.add_argument("--only", help="digits, likelihood (default: both) or curve")
     evaluate.set_defaults(command=_evaluate)
 
     classifier = commands.add_parser("classifier", help="train the classifier whose features measure the samples")

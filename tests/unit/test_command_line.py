@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +73,33 @@ def test_train(call, tmp_path):
     assert [line.split()[1] for line in lines[1:]] == ["1", "2", "3"]
     assert record.read_config(tmp_path / "run") == dataclasses.replace(CONFIG, steps=3, seed=4)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == 3
+
+
+def test_any_value_can_be_set(call, tmp_path):
+    argv = ("--preset", "tiny", "--set", "batch=4", "unet.channels=8", "--set", "target=v")
+    status, out, errors = call("train", *argv, "--run", tmp_path / "run")
+    assert (status, errors) == (0, "")
+    assert out.startswith("40 digits, 2 steps of 4, on ")
+    net = dataclasses.replace(CONFIG.unet, channels=8)
+    assert record.read_config(tmp_path / "run") == dataclasses.replace(CONFIG, batch=4, unet=net, target="v")
+
+
+def test_a_configuration_is_shown(call, tmp_path):
+    status, out, errors = call("train", "--preset", "gpu", "--show", "--set", "unet.dropout=0.1", "--seed", 3)
+    assert (status, errors) == (0, "")
+    gpu = configuration.preset("gpu")
+    expected = dataclasses.replace(gpu, unet=dataclasses.replace(gpu.unet, dropout=0.1), seed=3)
+    assert configuration.TrainingConfig.from_json(out) == expected
+
+
+def test_a_dry_run_of_the_preset_for_cards(call, tmp_path):
+    # Two steps on a CPU, with everything of the preset but its size.
+    argv = ("--preset", "gpu", "--steps", 2, "--device", "cpu", "--set", "batch=2", "unet.channels=8")
+    status, out, errors = call("train", *argv, "--run", tmp_path / "run")
+    assert (status, errors) == (0, "")
+    assert len(out.splitlines()) == 2
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["steps"], metrics["precision"], metrics["processes"]) == (2, "float32", 1)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +215,25 @@ def test_stopped_by_hand(call, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "train", stopped)
     status, _, errors = call("train", "--preset", "tiny", "--run", tmp_path / "run")
     assert status == 130
-    assert errors == "stopped; what is on disk is whole\n"
+    assert errors == "\nstopped; what is on disk is whole\n"
+
+
+def test_an_interrupt_is_one_line_and_the_run_goes_on(call, tmp_path, monkeypatch):
+    step = training.Trainer.step
+
+    def interrupted(self):
+        if self.steps_made == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self)
+
+    argv = ("train", "--preset", "tiny", "--run", tmp_path / "run", "--set", "steps=4", "interval=4")
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Trainer, "step", interrupted)
+        status, _, errors = call(*argv)
+    assert status == 130
+    assert errors == "\nstopped after step 2, and saved; --resume goes on from there\n"
+    assert call("train", "--run", tmp_path / "run", "--resume")[0] == 0
+    assert [entry.step for entry in record.read_log(tmp_path / "run")] == [4]
 
 
 # --- what each command refuses ---
@@ -205,7 +252,15 @@ TRAIN, SAMPLE, EVALUATE = (
         ((), "COMMAND"),
         (("dream",), "COMMAND: invalid choice: 'dream'"),
         (("train",), "--run"),
-        ((*TRAIN, "--preset", "huge"), "preset must be one of 'tiny', 'cpu', 'page', 'gpu', but it was 'huge'"),
+        (
+            (*TRAIN, "--preset", "huge"),
+            "preset must be one of 'tiny', 'cpu', 'page', 'gpu', 'likelihood', but it was 'huge'",
+        ),
+        ((*TRAIN, "--preset", "gpus"), "but it was 'gpus'; did you mean 'gpu'?"),
+        ((*TRAIN, "--set", "stepz=3"), "but it was 'stepz'; did you mean 'steps'?"),
+        ((*TRAIN, "--set", "steps"), "set must be given name=value, such as unet.channels=32, but it was 'steps'"),
+        ((*TRAIN, "--set", "steps=many"), "steps must be a whole number, but it was 'many'"),
+        ((*TRAIN, "--set", "unet.image_size=30"), "image_size must be divisible by 4"),
         ((*TRAIN, "--steps", "0"), "steps must be at least 1, but it was 0"),
         ((*TRAIN, "--steps", "-5"), "steps must be at least 1, but it was -5"),
         ((*TRAIN, "--steps", "many"), "--steps: invalid int value: 'many'"),
@@ -266,7 +321,7 @@ TRAIN, SAMPLE, EVALUATE = (
         ((*EVALUATE, "--n", "19"), "n must be a whole number from 20 to 10000, but it was 19"),
         ((*EVALUATE, "--n", "10001"), "n must be a whole number from 20 to 10000, but it was 10001"),
         ((*EVALUATE, "--seeds", "0"), "seeds must be a whole number from 1 to 2500, but it was 0"),
-        ((*EVALUATE, "--only", "bits"), "only must be one of 'digits', 'likelihood', but it was 'bits'"),
+        ((*EVALUATE, "--only", "bits"), "only must be one of 'digits', 'likelihood', 'curve', but it was 'bits'"),
         ((*EVALUATE, "--sampler", "eular"), "sampler must be one of 'ancestral', 'ddim', but it was 'eular'"),
         ((*EVALUATE, "--sampler", "ddim", "--eta", "2"), "eta must be a number from 0 to 1, but it was 2.0"),
         (("evaluate", "--run", "{tmp}/none"), "directory must hold a run (a config.json), but it was '{tmp}/none'"),

@@ -1,15 +1,19 @@
 """The files of a run: whole or not at all, and refused where they are damaged, foreign or in use."""
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
 
-from ddpm_edu import record
+from ddpm_edu import record, training
 from ddpm_edu.record import Progress
 from ddpm_edu.unet import UNet, parameter_count
 
@@ -191,3 +195,92 @@ def test_recorded_runs_are_found_and_load():
     assert metrics["weights_sha256"] == record.sha256(directory / "weights.safetensors")
     assert metrics["parameters"] == parameter_count(network)
     assert [entry.step for entry in record.read_log(directory)][-1] == config.steps == metrics["steps"]
+
+
+def test_weights_of_another_run_are_refused(tmp_path):
+    # The same shape, so only the hash can tell.
+    made = run(tmp_path)
+    training.describe(made, tmp_path)
+    record.load_run(tmp_path)
+    path = tmp_path / "weights.safetensors"
+    tensors = record.load_tensors(path)
+    tensors["first.bias"] = tensors["first.bias"] + 1e-3
+    record.save_tensors(path, tensors)
+    with pytest.raises(
+        ValueError, match=r"weights\.safetensors must be those of the run's metrics\.json, with SHA-256 \w{64}"
+    ):
+        record.load_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "must be JSON, but it is not: "), ("[1]", r"must hold names and values, but it holds \[1\]")],
+)
+def test_damaged_metrics_are_named(text, said, tmp_path):
+    run(tmp_path)
+    assert record.read_metrics(tmp_path) == {}
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(ValueError, match=r"metrics\.json " + said):
+        record.load_run(tmp_path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_part_of_the_new(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    record.write_whole(path, b"old")
+
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        OSError, match="the disk must have room for file, but it is full; what was there before still is"
+    ):
+        record.write_whole(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_lock_that_was_just_removed_is_taken_anew(tmp_path, monkeypatch):
+    # Between opening the file and locking it, its holder removes it and another takes the name.
+    path, removals = tmp_path / "lock", []
+    flock = fcntl.flock
+
+    def late(file, how):
+        if not removals:
+            removals.append(path)
+            path.unlink()
+            path.write_text("another's")
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with record.lock(tmp_path):
+        assert path.read_text() == f"{os.getpid()}\n"
+        with pytest.raises(FileExistsError, match="is in use by process"), record.lock(tmp_path):
+            raise AssertionError("two hold the folder")
+    assert removals == [path]
+    assert not path.exists()
+
+
+def test_tensorboard_sees_the_log_where_it_is_installed(tmp_path, monkeypatch):
+    shown = []
+
+    class SummaryWriter:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def add_scalar(self, name, value, step):
+            shown.append((self.folder, name, value, step))
+
+        def flush(self):
+            shown.append("flushed")
+
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    run(tmp_path)
+    last = record.read_log(tmp_path)[-1]
+    folder = str(tmp_path / "tensorboard")
+    assert shown[-4:-1] == [(folder, name, getattr(last, name), 12) for name in ("loss", "validation_loss", "rate")]
+    assert shown.count("flushed") == 4
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # which is: cannot be imported
+    assert record.scalars(tmp_path) is None

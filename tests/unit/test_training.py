@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from ddpm_edu import diffusion, objective, record, schedules, training
+from ddpm_edu import bounds, diffusion, evaluation, objective, record, schedules, training
+from ddpm_edu.record import Progress
 from ddpm_edu.training import Trainer
 from ddpm_edu.unet import UNet, UNetConfig, parameter_count
 
 from .oracles import FALSE_ALARM, assert_law
-from .small_run import CONFIG, HELD_OUT, IMAGES, bits, run, run_steps, trainer
+from .small_run import CONFIG, HELD_OUT, IMAGES, TINY_NET, bits, run, run_steps, trainer
 
 
 def test_steps_by_hand():
@@ -279,3 +281,129 @@ def test_a_network_of_one_resolution_trains():
     )
     first = made.step().item()
     assert math.isfinite(first)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "x_0"},
+        {"target": "v", "schedule": "cosine"},
+        {"weighting": "bound", "variance": "beta_tilde", "schedule": "log_linear"},
+        {"variance": "learned", "unet": dataclasses.replace(TINY_NET, outputs=2)},
+        {"target": "v", "variance": "learned", "weighting": "bound", "unet": dataclasses.replace(TINY_NET, outputs=2)},
+        {"unet": dataclasses.replace(TINY_NET, fourier=(1, 2), dropout=0.1)},
+    ],
+)
+def test_every_kind_of_training_learns_and_is_recorded(change, tmp_path):
+    config = dataclasses.replace(CONFIG, **change, steps=30, interval=15, batch=16, samples=30, ema=0.5)
+    made = trainer(config)
+    fresh = made.validation_loss()
+    log = [*training.train(made, tmp_path)]
+    assert log[-1].validation_loss < fresh
+    network, read = record.load_run(tmp_path)
+    assert read == config
+    model = read.noise_model(network, read.make_schedule().to("cpu"))
+    with torch.inference_mode():
+        assert model(torch.zeros(2, 1, 8, 8), torch.tensor([1, 50])).shape == (2, 1, 8, 8)
+    assert (tmp_path / "samples.png").is_file()
+
+
+def test_validation_is_the_noises_whatever_the_target():
+    # The loss in training is the target's; the one on held-out digits is comparable between targets.
+    config = dataclasses.replace(CONFIG, target="x_0")
+    made = run_steps(trainer(config), 2)
+    x_0, t, eps = made._validation
+    a = made.schedule.alpha_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x_0 + (1 - a).sqrt() * eps
+    with torch.inference_mode():
+        guess = (x_t - a.sqrt() * made.averaged.module(x_t, t)) / (1 - a).sqrt()
+    assert made.validation_loss() == pytest.approx(((guess - eps) ** 2).mean().item(), rel=1e-3)
+
+
+def test_samples_and_kept_weights_on_the_way(tmp_path):
+    config = dataclasses.replace(CONFIG, samples=6, keep=6)
+    made, seen = trainer(config), []
+    for progress in training.train(made, tmp_path):
+        picture = tmp_path / "samples.png"
+        seen.append(picture.read_bytes() if picture.exists() else b"")
+        if progress.step == 6:
+            weights = bits(made.weights())
+    assert seen[0] == b""
+    assert seen[1] == seen[2] != seen[3]
+    assert {path.name for path in tmp_path.glob("weights-*")} == {
+        "weights-000006.safetensors",
+        "weights-000012.safetensors",
+    }
+    assert bits(record.load_tensors(tmp_path / "weights-000006.safetensors")) == weights
+    import matplotlib.image
+
+    drawn = evaluation.grid(evaluation.to_grey(made.draw()))
+    np.testing.assert_allclose(matplotlib.image.imread(tmp_path / "samples.png")[:, :, 0] * 255, drawn, atol=1)
+
+
+def test_looking_leaves_training_alone(tmp_path):
+    plain = run(tmp_path / "plain")
+    looked = run(tmp_path / "looked", dataclasses.replace(CONFIG, samples=3, keep=3))
+    assert bits(looked.state()) == bits(plain.state())
+
+
+@pytest.mark.parametrize(("room", "said"), [(5, "4 would fit: --set batch=4"), (0, "not even one digit would fit")])
+def test_a_memory_too_small_says_which_batch_would_do(room, said, tmp_path, monkeypatch):
+    config = dataclasses.replace(CONFIG, batch=16)
+    made = trainer(config)
+    forward, tried = UNet.forward, []
+
+    def small(self, x_t, t):
+        tried.append(len(x_t))
+        if len(x_t) > room:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(self, x_t, t)
+
+    monkeypatch.setattr(UNet, "forward", small)
+    before = bits(made.weights())
+    with pytest.raises(MemoryError, match="batch must fit the device's memory, but 16 was too large; " + said):
+        list(training.train(made, tmp_path))
+    assert tried == ([16, 8, 4] if room else [16, 8, 4, 2, 1])
+    assert bits(made.weights()) == before
+    assert all(parameter.grad is None for parameter in made.network.parameters())
+
+
+def test_a_step_asks_the_device_for_nothing(monkeypatch):
+    # Each value read from a tensor would keep a card waiting. On a CPU the check of t and Adam's count of steps do read;
+    # and the averages keep the count of their updates on the host.
+    class Listening(TorchDispatchMode):
+        read = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            Listening.read += function is torch.ops.aten._local_scalar_dense.default
+            return function(*args, **(kwargs or {}))
+
+    for change in (
+        {},
+        {"variance": "learned", "unet": dataclasses.replace(TINY_NET, outputs=2)},
+        {"weighting": "bound"},
+    ):
+        made = trainer(dataclasses.replace(CONFIG, **change))
+        made.step()
+        monkeypatch.setattr(schedules, "_check_t", lambda t, T: None)
+        monkeypatch.setattr(bounds, "_on_a_card", lambda value: True)
+        monkeypatch.setattr(made.optimiser, "step", lambda *args, **kwargs: None)
+        monkeypatch.setattr(made.averaged, "update_parameters", lambda network: None)
+        Listening.read = 0
+        with Listening():
+            made.step()
+        assert Listening.read == 0, change
+        with Listening():
+            made.step().item()
+        assert Listening.read == 1
+
+
+def test_a_line_of_the_log_in_words():
+    config = dataclasses.replace(CONFIG, steps=10_000, batch=64)
+    line = training.in_words(Progress(1000, 64_000, 100.0, 0.05, 0.06, 640.0), config)
+    assert line == "step  1,000 of 10,000   loss 0.0500   held out 0.0600   640 digits/s   15 min left"
+    ends = [
+        training.in_words(Progress(step, 1, 1.0, 1.0, 1.0, 64.0), config).split("   ")[-1]
+        for step in (10_000, 9_940, 4_000)
+    ]
+    assert ends == ["0 s left", "60 s left", "1.7 h left"]
