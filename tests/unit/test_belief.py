@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_edu import belief, likelihood, schedules
+from ddpm_edu import belief, configuration, likelihood, objective, schedules, training
+from ddpm_edu.configuration import TrainingConfig
+from ddpm_edu.unet import UNet, UNetConfig
 
 SCHEDULE = schedules.log_linear(60, 14.5, -6.0)
 TENSORS = SCHEDULE.to("cpu")
@@ -115,3 +117,83 @@ def test_half_precision_is_for_the_network_alone():
 def test_an_answer_of_another_shape():
     with pytest.raises(ValueError, match=r"answer must have shape \(2, 24, 4, 4\), but its shape was \(2, 1, 4, 4\)"):
         belief.posterior_mean(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4), torch.tensor([1, 2]), TENSORS)
+
+
+# --- in training ---
+
+
+SMALL = TrainingConfig(
+    UNetConfig(image_size=8, channels=8, multipliers=(1,), outputs=24),
+    target="belief",
+    variance="beta_tilde",
+    weighting="bound",
+    times="stratified",
+    schedule="log_linear",
+    log_snr_1=14.5,
+    steps=30,
+    batch=16,
+    learning_rate=1e-2,
+    warmup=2,
+    interval=10,
+)
+DIGITS = np.where(np.random.default_rng(7).random((64, 8, 8)) < 0.5, 0, 208).astype(np.uint8)
+
+
+def test_the_preset_has_a_belief():
+    config = configuration.preset("likelihood")
+    assert isinstance(config.noise_model(UNet(config.unet), config.make_schedule().to("cpu")), belief.Belief)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"unet.outputs": "1"},
+            "unet.outputs must be 2 where variance is 'learned', 24 where target is 'belief', else 1",
+        ),
+        (
+            {"variance": "learned"},
+            "variance must be 'beta' or 'beta_tilde' where target is 'belief', but it was 'learned'",
+        ),
+        ({"times": "often"}, "times must be one of 'uniform', 'stratified', but it was 'often'"),
+    ],
+)
+def test_a_configuration_that_does_not_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        configuration.change(SMALL, changes)
+
+
+@pytest.mark.parametrize("weighting", ["simple", "bound"])
+def test_the_loss_is_the_error_of_the_noise(weighting):
+    """Where log-SNR falls in a straight line by Δ a step, the bound with σ² = β̃ is the simple loss times T·(e^Δ − 1)/(2·ln 2)."""
+    config = configuration.change(SMALL, {"weighting": weighting})
+    rng = torch.Generator().manual_seed(8)
+    answer = torch.randn(6, 24, 8, 8, generator=rng)
+    x_0 = torch.randint(256, (6, 1, 8, 8), generator=rng) / 127.5 - 1
+    eps, t = torch.randn(x_0.shape, generator=rng), torch.tensor([1000, 800, 600, 400, 300, 250])
+    exact = config.make_schedule()
+    a, noise = (torch.from_numpy(values[t]).float()[:, None, None, None] for values in (exact.alpha_bar, exact.noise))
+    x_t = a**0.5 * x_0 + noise**0.5 * eps
+    tensors = exact.to("cpu")
+    simple = ((eps - (x_t - a**0.5 * belief.posterior_mean(answer, x_t, t, tensors)) / noise**0.5) ** 2).mean().item()
+    factor = 1.0 if weighting == "simple" else 1000 * math.expm1(20.5 / 999) / 2 / math.log(2)
+    loss = objective.loss(config, lambda x, t: answer, x_0, t, tensors, eps).item()
+    assert loss == pytest.approx(factor * simple, rel=1e-3)
+
+
+def test_a_network_learns_its_belief():
+    """Pixels that are black or 208, as a coin falls: the bound of one bit each comes in sight within a few steps."""
+    trainer = training.Trainer(configuration.change(SMALL, {"steps": "1000"}), DIGITS, DIGITS)
+    losses = [trainer.step().item() for _ in range(60)]
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+
+
+def test_the_times_of_a_batch_are_spread():
+    trainer = training.Trainer(SMALL, DIGITS, DIGITS)
+    times = torch.stack([trainer._times() for _ in range(2000)]).numpy()
+    assert times.min() == 1
+    assert times.max() == 1000
+    assert ((times - 1) * 16 // 1000 == np.arange(16)).mean() > 0.98  # 1000 is no multiple of 16: parts share a time
+    counts = np.histogram(times, bins=np.linspace(0.5, 1000.5, 41))[0]
+    assert abs(counts / times.size * 40 - 1).max() < 0.1
+    assert len(np.unique(times[:, 0])) > 50
