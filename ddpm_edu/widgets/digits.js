@@ -264,15 +264,17 @@ function render({ model, el }) {
     unet.resume();
     enter('running');
   };
+  /** What there is to look at when nothing goes on. */
+  const phaseLeft = () => (!run ? 'idle' : run.distances ? 'done' : 'stopped');
   const stop = () => {
     turn += 1;
     if (unet) unet.stop();
-    enter(phase === 'loading' ? 'idle' : 'stopped');
+    enter(phaseLeft());
   };
   // whoever leaves the page takes the worker along, also when the browser keeps the page for coming back
   const leave = () => {
     turn += 1;
-    if (['loading', 'running', 'paused'].includes(phase)) enter(run && run.made ? 'stopped' : 'idle');
+    if (['loading', 'running', 'paused'].includes(phase)) enter(phaseLeft());
     release();
   };
   window.addEventListener('pagehide', leave);

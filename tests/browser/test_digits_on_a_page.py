@@ -283,12 +283,14 @@ def test_two_presses_while_it_loads_are_one_network(opened: Open) -> None:
     assert page.widget.locator(".rows li").count() == 1
 
 
+#: Presses the button, and stops before the network is there.
+STOPPED_AT_ONCE = """async () => { const at = name => document.querySelector(`[data-action=${name}]`); at('sample').click();
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done))); at('stop').click(); }"""
+
+
 def test_stopped_while_it_loads(opened: Open) -> None:
     page = opened()
-    page.page.evaluate(
-        """async () => { const at = name => document.querySelector(`[data-action=${name}]`); at('sample').click();
-            await new Promise(done => requestAnimationFrame(() => setTimeout(done))); at('stop').click(); }"""
-    )
+    page.page.evaluate(STOPPED_AT_ONCE)
     assert state(page) == "idle"
     page.page.wait_for_timeout(600)
     assert state(page) == "idle"
@@ -308,6 +310,12 @@ def test_leaving_the_page_ends_the_worker(opened: Open) -> None:
     page.press("DDIM")
     drawn(page)
     assert len(page.page.workers) == crew(page)
+    # what has been drawn is what there is when the network is not waited for
+    page.page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
+    assert state(page) == "done"
+    page.page.evaluate(STOPPED_AT_ONCE)
+    assert state(page) == "done"
+    assert page.says().startswith("4 digits by DDIM")
 
 
 def test_looking_back_over_the_chain(opened: Open) -> None:
@@ -743,3 +751,33 @@ def test_the_sentence_before_there_is_a_walk(mathematics: Page, change: dict[str
     usual = {"sampler": "ddim", "steps": 50, "eta": 0, "clip": True, "count": 16, "seed": 1}
     now = {"phase": "idle", "bytes": 1_690_000, "run": None, **change, "state": {**usual, **change.get("state", {})}}
     assert words in mathematics.evaluate("now => M.describeDigits(now)", now)
+
+
+# --------------------------------------------------------------------------------------------------- in the built book
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_in_the_built_book(visit: Open, book: Path, look: dict[str, Any]) -> None:
+    """A digit is drawn on the chapter's own page, opened as a file, offline; a figure stands before the widget."""
+    page = visit(book / "sampling.html", "#digits.n=1&digits.steps=2", **look)
+    assert page.page.workers == []
+    drawn(page)
+    assert 0.02 < (digits(page) > 128).mean() < 0.5
+    assert page.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    outside = page.widget.evaluate(
+        """widget => { const frame = widget.getBoundingClientRect();
+            return [...widget.querySelectorAll('text, p, label, button, figcaption, th, td, canvas, progress')].filter(e => e.getClientRects().length)
+                .filter(e => { const r = e.getBoundingClientRect(); return r.left < frame.left - 2 || r.right > frame.right + 2; }).map(e => e.outerHTML.slice(0, 120)); }"""
+    )
+    assert outside == []
+    above = page.page.evaluate(
+        """() => { const place = document.querySelector('.ddpm').getBoundingClientRect();
+            return [...document.querySelectorAll('article img')].filter(i => i.getBoundingClientRect().top < place.top).length; }"""
+    )
+    assert above >= 1
+    page.page.mouse.move(2, 2)
+    page.page.evaluate("scrollTo(0, 0)")
+    page.page.wait_for_timeout(600)  # the theme's button that leads back to the top fades out
+    violations = Axe().run(page.page, options={"preload": False}).response["violations"]
+    theirs = [v for v in violations if v["id"] == "region" and "sidebar" in str(v["nodes"][0]["target"])]
+    assert [v["id"] for v in violations if v not in theirs] == []
