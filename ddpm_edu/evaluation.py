@@ -49,7 +49,7 @@ def draw(
     share of fresh noise); x̂_0 is held within [−1, 1]. seed: the same seed gives the same digits on the same machine.
     progress: called with a line of text after each batch.
     keep: a file for the digits drawn so far, so that a drawing that was stopped, or wants more, goes on from there; it is
-    for one network, sampler and seed. Raises ValueError if an argument is out of range.
+    for one network, sampler, seed and device. Raises ValueError if an argument is out of range.
     """
     n = arguments.integer("n", n, 1)
     steps = _check_sampler(sampler, steps, eta, config)
@@ -132,7 +132,7 @@ def measure(
     frechet, frechet_stderr, frechet_floor (real), frechet_copies (other training digits), frechet_n;
     frechet_parts: n of a part, and the distances of the drawn and of real parts;
     frechet_all: distances of drawn and real digits from all training digits, not only as many;
-    kernel, kernel_stderr, kernel_floor and kernel_floor_stderr (real); precision, recall, real_precision and real_recall (real);
+    kernel, kernel_stderr, kernel_floor and kernel_floor_stderr (all test digits: this distance does not depend on n); precision, recall, real_precision and real_recall (real);
     labels: counts, expected, total_variation, p_value; nearest: quantiles and, in pixels (an image is 28 × 28 numbers from 0 to 1)
     and in features, the distances to the nearest training digit that belong to them, and the share below the first of the real ones.
     Raises ValueError if n or parts is out of range.
@@ -140,8 +140,7 @@ def measure(
     n = arguments.integer("n", len(drawn), 20, min(len(test.images), len(train.images) // 2))
     parts = arguments.integer("parts", parts, 1, n // 4)
     tell = progress or (lambda line: None)
-    rng = np.random.default_rng(0)
-    train_order, test_order = rng.permutation(len(train.images)), rng.permutation(len(test.images))
+    train_order, test_order = _orders(train, test)
     tell("features of the drawn, the test and the training digits")
     seen = classifier.features_of(drawn, judge)
     real = classifier.features_of(test.images[test_order], judge)
@@ -151,7 +150,7 @@ def measure(
     of_drawn, of_real, copies = _frechet(seen, real, known, n)
     of_parts, of_real_parts, _ = _frechet(seen, real, known, n // parts)
     part = real[:n]
-    kernel, kernel_floor = kernel_distance(seen, known), kernel_distance(part, known)
+    kernel, kernel_floor = kernel_distance(seen, known), kernel_distance(real, known)
     shares, real_shares = precision_recall(known[:n], seen), precision_recall(known[:n], part)
     balance = label_balance(classifier.labels_of(drawn, judge), train.labels)
     tell("nearest training digits")
@@ -199,7 +198,7 @@ def evaluate(
     """Measure a run: draw n digits from it and `measure` them, and find the bits per dimension of test digits.
 
     n: from 20 to 10,000, in equal shares from `seeds` seeds, the first of which is `seed`. sampler, steps, eta: as in `draw`. only: "digits" or
-    "likelihood" leaves the other out. With several processes, each draws for some of the seeds, and the first one measures.
+    "likelihood" leaves the other out, "curve" takes the weights that training kept on its way instead, with DDIM: see `curve`. With several processes, each draws for some of the seeds, and the first one measures.
 
     The results go to the run's metrics.json, and a picture of 64 digits beside it. `samplers` holds one entry for each way of
     sampling the present weights; the one with the most digits, the latest of those, stands at the top level too.
@@ -209,11 +208,13 @@ def evaluate(
     n = arguments.integer("n", n, 20, 10_000)
     seeds = arguments.integer("seeds", seeds, 1, n // 4)
     if only is not None:
-        arguments.choice("only", only, ("digits", "likelihood"))
+        arguments.choice("only", only, ("digits", "likelihood", "curve"))
     results: dict[str, Any] = {}
-    if only != "likelihood":
+    if only in (None, "digits"):
         results |= _evaluate_digits(run, n, device, seed, progress, sampler, steps, eta, seeds)
-    if only != "digits":
+    if only == "curve":
+        results |= {"curve": curve(run, n, device, seed, progress, 50 if steps is None else steps)}
+    if only in (None, "likelihood"):
         from . import likelihood
 
         results |= likelihood.evaluate(run, device, progress)
@@ -221,6 +222,59 @@ def evaluate(
     if distributed.is_first():
         record.write_whole(run / "metrics.json", (json.dumps(metrics, indent=2, ensure_ascii=False) + "\n").encode())
     return metrics
+
+
+def curve(
+    run: str | Path,
+    n: int = 2000,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: Callable[[str], Any] | None = None,
+    steps: int = 50,
+) -> dict[str, Any]:
+    """How the Fréchet distance fell while a run was trained: n digits by DDIM from each weights-STEP.safetensors that it kept.
+
+    Several processes share the files. n: from 20 to 10,000. Returns sampler, frechet_n, frechet_floor and points: for each file its
+    step, the seconds of training up to there, and its frechet, against the same training digits as in `measure`.
+    Raises FileNotFoundError if the run is missing or kept no weights, ValueError if an argument is out of range.
+    """
+    run = Path(run)
+    n = arguments.integer("n", n, 20, 10_000)
+    network, config = record.load_run(run, device)
+    steps = _check_sampler("ddim", steps, 0.0, config)
+    kept = sorted(run.glob("weights-*.safetensors"))
+    if not kept:
+        raise FileNotFoundError(
+            f"run must hold weights that training kept on its way (its value keep), but {str(run)!r} has none"
+        )
+    judge, train, test = classifier.load(device), data.mnist("train"), data.mnist("test")
+    train_order, test_order = _orders(train, test)
+    known = classifier.features_of(train.images[train_order[: 10 * n]], judge)
+    scores = []
+    for path in kept[distributed.share(len(kept))]:
+        record.fill(network, record.load_tensors(path), path.name)
+        seen = classifier.features_of(draw(network, config, n, "ddim", steps, seed), judge)
+        scores.append(float(np.mean(_against(seen, known, n))))
+        if progress:
+            progress(f"{path.name}: {scores[-1]:.2f}")
+    seconds = {line.step: line.seconds for line in record.read_log(run)}
+    at = [int(path.stem.removeprefix("weights-")) for path in kept]
+    real = classifier.features_of(test.images[test_order], judge)
+    return {
+        "sampler": f"DDIM, {steps} steps, η = 0, clipped",
+        "frechet_n": n,
+        "frechet_floor": float(np.mean(_frechet(real[:n], real, known, n)[1])),
+        "points": [
+            {"step": step, "seconds": seconds[step], "frechet": score}
+            for step, score in zip(at, distributed.gather(np.array(scores)).tolist(), strict=True)
+        ],
+    }
+
+
+def _orders(train: data.Digits, test: data.Digits) -> tuple[np.ndarray, np.ndarray]:
+    """The order in which training and test digits are measured: at random, and the same every time."""
+    rng = np.random.default_rng(0)
+    return rng.permutation(len(train.images)), rng.permutation(len(test.images))
 
 
 def _evaluate_digits(
@@ -237,11 +291,13 @@ def _evaluate_digits(
     network, config = record.load_run(run, device)
     steps = _check_sampler(sampler, steps, eta, config)
     name = sampler if sampler == "ancestral" else f"ddim-{steps}" + (f"-eta-{eta:g}" if eta else "")
+    judge, train, test = classifier.load(device), data.mnist("train"), data.mnist("test")  # what is missing shows now
+    on = next(network.parameters()).device
     weights = record.sha256(run / "weights.safetensors")
     all_seeds = range(seed, seed + seeds)
     mine, seconds = [np.empty((0, config.unet.image_size, config.unet.image_size), np.uint8)], 0.0
     for one in all_seeds[distributed.share(seeds)]:
-        keep = run / f"drawn-{weights[:8]}-{name}-{one}.safetensors"
+        keep = run / f"drawn-{weights[:8]}-{name}-{one}{'' if on.type == 'cpu' else '-cuda'}.safetensors"
         wanted = n * (one - seed + 1) // seeds - n * (one - seed) // seeds
         tell = None if progress is None else partial(_tell, progress, one)
         mine.append(draw(network, config, wanted, sampler, steps, one, tell, keep, eta))
@@ -253,10 +309,10 @@ def _evaluate_digits(
     save_grid(drawn[:64], run / ("samples.png" if sampler == "ancestral" else f"samples-{name}.png"))
     words = "ancestral, {} steps, σ² = {}, clipped" if sampler == "ancestral" else "DDIM, {} steps, η = {:g}, clipped"
     variance = {"beta": "β", "beta_tilde": "β̃", "learned": "learned"}[config.variance]
-    machine = record.machine(next(network.parameters()).device)
+    machine = record.machine(on)
     entry = {
         "sampler": words.format(steps, variance if sampler == "ancestral" else eta),
-        **measure(drawn, data.mnist("train"), data.mnist("test"), classifier.load(device), seeds, progress),
+        **measure(drawn, train, test, judge, seeds, progress),
         "seeds": list(all_seeds),
         "seconds": None if math.isnan(seconds) else round(seconds, 1),
         "device": machine.pop("device"),

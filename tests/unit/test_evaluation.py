@@ -285,7 +285,7 @@ def test_measures_by_hand(judge):
     assert found["frechet_all"]["drawn"] == pytest.approx(score(seen, [known]))
     assert found["frechet_all"]["real"] == pytest.approx(score(real[:20], [known]))
     assert (found["kernel"], found["kernel_stderr"]) == pytest.approx(distances.kernel_distance(seen, known))
-    floor = distances.kernel_distance(real[:20], known)
+    floor = distances.kernel_distance(real, known)
     assert (found["kernel_floor"], found["kernel_floor_stderr"]) == pytest.approx(floor)
     shares = distances.precision_recall(known[:20], seen, 3)
     assert (found["precision"], found["recall"]) == shares
@@ -377,7 +377,17 @@ def test_evaluation_by_hand(small_world, network, judge):
     np.testing.assert_allclose(picture[:, :, 0] * 255, evaluation.grid(drawn), atol=1.01)
 
 
-def test_several_samplers_stand_side_by_side(small_world, network):
+@pytest.fixture
+def quick(monkeypatch):
+    """Measuring takes a while and is tested above: here it only says what it was given."""
+
+    def measure(drawn, train, test, judge, parts, progress):
+        return {"frechet": float(drawn.sum(dtype=np.int64)), "frechet_n": len(drawn), "parts": parts}
+
+    monkeypatch.setattr(evaluation, "measure", measure)
+
+
+def test_several_samplers_stand_side_by_side(quick, small_world, network):
     evaluation.evaluate(small_world, n=21, only="digits")
     metrics = evaluation.evaluate(small_world, n=20, only="digits", sampler="ddim", steps=3, eta=0.5, seeds=1)
     assert list(metrics["samplers"]) == ["ancestral", "ddim-3-eta-0.5"]
@@ -400,7 +410,7 @@ def test_several_samplers_stand_side_by_side(small_world, network):
     assert metrics["sampler"] == "DDIM, 2 steps, η = 0, clipped"
 
 
-def test_an_evaluation_goes_on_where_it_was(small_world, monkeypatch):
+def test_an_evaluation_goes_on_where_it_was(quick, small_world, monkeypatch):
     """Stopped in the second seed: the first is not drawn again."""
     calls = []
     real = diffusion.ancestral
@@ -420,7 +430,7 @@ def test_an_evaluation_goes_on_where_it_was(small_world, monkeypatch):
     assert told[0].startswith("seed 1: 10 of 10 digits drawn, ")
 
 
-def test_seeds_are_shared_among_processes(small_world, monkeypatch):
+def test_seeds_are_shared_among_processes(quick, small_world, monkeypatch):
     """Two processes, one after the other: what each would draw, joined, is what one process draws."""
     whole = evaluation.evaluate(small_world, n=23, seeds=3, only="digits")
     for file in small_world.glob("drawn-*"):
@@ -439,12 +449,12 @@ def test_seeds_are_shared_among_processes(small_world, monkeypatch):
     monkeypatch.setattr(distributed, "is_first", lambda: True)
     monkeypatch.setattr(distributed, "gather", lambda mine: np.concatenate([mine, next(later)]))
     joined = evaluation.evaluate(small_world, n=23, seeds=3, only="digits")
-    for name in ("frechet", "kernel", "precision", "labels", "nearest", "seeds"):
+    for name in ("frechet", "frechet_n", "parts", "seeds"):
         assert joined[name] == whole[name]
     assert joined["seconds"] == pytest.approx(sum(float(record.load_tensors(f)["seconds"]) for f in small_world.glob("drawn-*")), abs=0.1)  # fmt: skip
 
 
-def test_seconds_that_are_not_known_stay_so(small_world):
+def test_seconds_that_are_not_known_stay_so(quick, small_world):
     evaluation.evaluate(small_world, n=20, seeds=1, only="digits")
     (keep,) = small_world.glob("drawn-*")
     kept = record.load_tensors(keep)
@@ -453,7 +463,7 @@ def test_seconds_that_are_not_known_stay_so(small_world):
     assert evaluation.evaluate(small_world, n=20, seeds=1, only="digits")["seconds"] is None
 
 
-def test_the_likelihood_is_measured_beside_the_digits(small_world, monkeypatch):
+def test_the_likelihood_is_measured_beside_the_digits(quick, small_world, monkeypatch):
     asked = []
     monkeypatch.setattr(
         likelihood, "evaluate", lambda run, device, progress: asked.append((run, device)) or {"bits_per_dim": 1.5}
@@ -475,7 +485,7 @@ def test_the_likelihood_is_measured_beside_the_digits(small_world, monkeypatch):
         ({"n": 10_001}, "n must be a whole number from 20 to 10000, but it was 10001$"),
         ({"seeds": 0}, "seeds must be a whole number from 1 to 5, but it was 0"),
         ({"seeds": 6}, "seeds must be a whole number from 1 to 5, but it was 6"),
-        ({"only": "bits"}, "only must be one of 'digits', 'likelihood', but it was 'bits'"),
+        ({"only": "bits"}, "only must be one of 'digits', 'likelihood', 'curve', but it was 'bits'"),
         ({"sampler": "ancestral", "steps": 3}, "steps must be left out with the ancestral sampler"),
         ({"sampler": "ddim", "eta": 2}, "eta must be a number from 0 to 1, but it was 2"),
     ],
@@ -485,3 +495,54 @@ def test_evaluation_refuses(arguments, match, small_world):
     with pytest.raises(ValueError, match=match):
         evaluation.evaluate(small_world, **{"n": 20, **arguments})
     assert sorted(small_world.iterdir()) == before
+
+
+# --- the curve of a run ---
+
+
+@pytest.fixture
+def kept(small_world, network):
+    """A run that kept its weights at two steps: those of the end and others; returns its folder."""
+    record.save_tensors(small_world / "weights-000004.safetensors", network.state_dict())
+    other = UNet(CONFIG.unet).state_dict()
+    record.save_tensors(small_world / "weights-000002.safetensors", other)
+    lines = [record.Progress(step, 2 * step, 1.5 * step, 0.5, 0.6, 9.0) for step in (1, 2, 3, 4)]
+    record.write_log(small_world, lines)
+    return small_world
+
+
+def test_the_curve_by_hand(kept, network, judge):
+    _, known, _ = in_order(judge)
+    told = []
+    metrics = evaluation.evaluate(kept, n=20, seed=1, steps=3, only="curve", progress=told.append)
+    assert metrics == json.loads((kept / "metrics.json").read_text(encoding="utf-8"))
+    found = metrics["curve"]
+    drawn = evaluation.draw(network, CONFIG, 20, "ddim", 3, seed=1)
+    references = [known[i : i + 20] for i in range(0, 120, 20)]
+    score = np.mean([distances.frechet_distance(features_of(drawn, judge), each) for each in references])
+    assert [point["step"] for point in found["points"]] == [2, 4]
+    assert [point["seconds"] for point in found["points"]] == [3.0, 6.0]
+    assert found["points"][1]["frechet"] == pytest.approx(score, rel=1e-6)
+    assert found["points"][0]["frechet"] != pytest.approx(score, rel=1e-3)
+    whole = evaluation.measure(drawn, TRAIN, TEST, judge)
+    assert found["frechet_floor"] == pytest.approx(whole["frechet_floor"])
+    assert found["points"][1]["frechet"] == pytest.approx(whole["frechet"], rel=1e-6)
+    assert (found["frechet_n"], found["sampler"]) == (20, "DDIM, 3 steps, η = 0, clipped")
+    assert [line.split(":")[0] for line in told] == ["weights-000002.safetensors", "weights-000004.safetensors"]
+
+
+def test_the_curve_is_shared_among_processes(kept, monkeypatch):
+    whole = evaluation.curve(kept, 20, steps=2)
+    monkeypatch.setattr(distributed, "share", lambda n: slice(0, 1))
+    later = np.array([whole["points"][1]["frechet"]])
+    monkeypatch.setattr(distributed, "gather", lambda mine: np.concatenate([mine, later]))
+    assert evaluation.curve(kept, 20, steps=2) == whole
+
+
+def test_a_curve_needs_kept_weights(small_world):
+    with pytest.raises(
+        FileNotFoundError, match=r"run must hold weights that training kept on its way \(its value keep\)"
+    ):
+        evaluation.curve(small_world, 20, steps=3)
+    with pytest.raises(ValueError, match="n must be a whole number from 20 to 10000, but it was 19"):
+        evaluation.curve(small_world, 19)
