@@ -99,6 +99,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             arguments.eta,
             arguments.seeds,
             arguments.only,
+            arguments.digits,
         )
         _say(json.dumps(metrics, indent=2, ensure_ascii=False))
         distributed.wait()
@@ -189,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--sampler", default="ancestral", help="ancestral or ddim (default: ancestral)")
     evaluate.add_argument("--steps", type=int, help="steps of the ddim sampler (default: 50)")
     evaluate.add_argument("--eta", type=float, default=0.0, help="share of fresh noise in it (default: 0)")
+    evaluate.add_argument("--digits", type=int, default=10_000, help="test digits for the likelihood (default: 10000)")
     evaluate.add_argument("--only", help="digits, likelihood (default: both) or curve")
     evaluate.set_defaults(command=_evaluate)
 
