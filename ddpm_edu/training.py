@@ -154,7 +154,7 @@ class Trainer:
         return last.x_t
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, as named tensors."""
+        """Everything that the next step depends on, as named tensors: copies, which later steps leave alone."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
@@ -162,7 +162,7 @@ class Trainer:
         tensors["rng"] = self.rng.get_state()
         tensors["scale"] = torch.tensor(self.scaler.get_scale())
         tensors["steps_made"] = torch.tensor(self.steps_made)
-        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        return {name: _copy(value) for name, value in tensors.items()}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Take up the state that `state` returned."""
@@ -171,7 +171,7 @@ class Trainer:
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in _under("optimiser.", tensors).items():
             index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = value
+            moments.setdefault(int(index), {})[name] = value.clone()  # the optimiser would go on with the tensor given
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self.rng.set_state(tensors["rng"])
@@ -181,7 +181,7 @@ class Trainer:
 
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights, for `UNet.load_state_dict`."""
-        return {name: value.detach().cpu().contiguous() for name, value in self.averaged.module.state_dict().items()}
+        return {name: _copy(value) for name, value in self.averaged.module.state_dict().items()}
 
     def batch_that_fits(self) -> int:
         """The largest half, quarter, … of the batch for which the device has the memory, found by trying; 0 if there is none.
@@ -418,6 +418,11 @@ def _interrupts_wait() -> Iterator[threading.Event]:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _copy(value: Tensor) -> Tensor:
+    """The tensor's numbers in the host's memory, in the plain order, and in a place of their own."""
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

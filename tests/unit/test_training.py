@@ -124,6 +124,19 @@ def test_the_seed_decides_everything_and_nothing_else_is_touched():
     assert third.step().item() != losses[0]
 
 
+def test_a_state_is_not_moved_by_later_steps():
+    made = run_steps(trainer(), 3)
+    state, weights = made.state(), made.weights()
+    before = bits(state), bits(weights)
+    on = [made.step().item() for _ in range(4)]
+    assert (bits(state), bits(weights)) == before
+    other = trainer()
+    other.load_state(state)
+    assert [other.step().item() for _ in range(4)] == on
+    assert bits(state) == before[0]
+    assert bits(other.state()) == bits(made.state())
+
+
 def test_one_batch_can_be_learnt():
     # Four pictures, again and again: the loss falls far below 1, what a model that answers 0 gets.
     config = dataclasses.replace(CONFIG, unet=UNetConfig(image_size=8, channels=16, multipliers=(1, 2)), T=10, beta_T=0.6, steps=200, batch=16, learning_rate=1e-2)  # fmt: skip
