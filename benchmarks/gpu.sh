@@ -26,6 +26,7 @@ HERE=.data${DRY:+/dry}
 GPU=${PRESET:-$([ -n "$DRY" ] && echo tiny || echo gpu)}
 LIKELIHOOD=${PRESET:-$([ -n "$DRY" ] && echo tiny || echo likelihood)}
 N=$([ -n "$DRY" ] && echo 20 || echo 10000)
+DIGITS=$([ -n "$DRY" ] && echo 250 || echo 10000) # test digits for the likelihood
 
 export PYTHONPATH="$PWD:$PWD/.data/site${PYTHONPATH:+:$PYTHONPATH}"
 if [ -d .data/mnist ]; then export DDPM_EDU_DATA="$PWD/.data/mnist"; fi
@@ -102,10 +103,10 @@ work() {
   {
     stage try 60 "$PYTHON" -m ddpm_edu train --preset "$GPU" --steps 2 --run "$HERE/try" --device "$DEVICE"
     stage train 60 "$PYTHON" -m ddpm_edu train --preset "$GPU" $few --run "$HERE/runs/gpu" --device "$DEVICE" $(resumed gpu)
-    stage evaluate 60 "$PYTHON" -m ddpm_edu evaluate --run "$HERE/runs/gpu" --n "$N" --device "$DEVICE"
+    stage evaluate 60 "$PYTHON" -m ddpm_edu evaluate --run "$HERE/runs/gpu" --n "$N" --digits "$DIGITS" --device "$DEVICE"
     stage curve 400 "$PYTHON" -m ddpm_edu evaluate --only curve --run "$HERE/runs/gpu" --n "$N" --device "$DEVICE"
     stage train-likelihood 60 "$PYTHON" -m ddpm_edu train --preset "$LIKELIHOOD" $few $wide --run "$HERE/runs/likelihood" --device "$DEVICE" $(resumed likelihood)
-    stage evaluate-likelihood 60 "$PYTHON" -m ddpm_edu evaluate --only likelihood --run "$HERE/runs/likelihood" --device "$DEVICE"
+    stage evaluate-likelihood 60 "$PYTHON" -m ddpm_edu evaluate --only likelihood --run "$HERE/runs/likelihood" --digits "$DIGITS" --device "$DEVICE"
     stage speed 400 "$PYTHON" $(script training_speed) --only speed
     stage loss 400 "$PYTHON" $(script training_speed) --only loss
     stage sampling 300 "$PYTHON" $(script sampling_speed)
