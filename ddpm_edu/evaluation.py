@@ -132,7 +132,8 @@ def measure(
     frechet, frechet_stderr, frechet_floor (real), frechet_copies (other training digits), frechet_n;
     frechet_parts: n of a part, and the distances of the drawn and of real parts;
     frechet_all: distances of drawn and real digits from all training digits, not only as many;
-    kernel, kernel_stderr, kernel_floor and kernel_floor_stderr (all test digits: this distance does not depend on n); precision, recall, real_precision and real_recall (real);
+    kernel, kernel_stderr, kernel_floor and kernel_floor_stderr (real): against up to 10 n training digits, the floor with all test
+    digits, since this distance does not depend on how many are compared; precision, recall, real_precision and real_recall (real);
     labels: counts, expected, total_variation, p_value; nearest: quantiles and, in pixels (an image is 28 × 28 numbers from 0 to 1)
     and in features, the distances to the nearest training digit that belong to them, and the share below the first of the real ones.
     Raises ValueError if n or parts is out of range.
@@ -150,7 +151,7 @@ def measure(
     of_drawn, of_real, copies = _frechet(seen, real, known, n)
     of_parts, of_real_parts, _ = _frechet(seen, real, known, n // parts)
     part = real[:n]
-    kernel, kernel_floor = kernel_distance(seen, known), kernel_distance(real, known)
+    kernel, kernel_floor = (kernel_distance(crowd, known[: 10 * n]) for crowd in (seen, real))
     shares, real_shares = precision_recall(known[:n], seen), precision_recall(known[:n], part)
     balance = label_balance(classifier.labels_of(drawn, judge), train.labels)
     tell("nearest training digits")
