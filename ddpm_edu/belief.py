@@ -7,7 +7,7 @@ it the noise. Where little noise is left, the evidence alone picks the level, ex
 
 from __future__ import annotations
 
-import math
+import functools
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Belief(NoiseModel):
     network: a callable (x_t, t), for x_t (B, 1, H, W), whose answer is (B, 24, H, W): the logarithm of each knot's probability, in units of 3 nats and
     on top of what `BLACK` says; between the knots it runs straight. schedule: as tensors, on the network's device.
 
-    Source: the belief of Kingma et al. 2021, equation 8, for a discrete x_0, made a prior of the network's own.
+    Source: Kingma et al. 2021 let Bayes' rule choose among the levels in the same way in the last step, without a belief.
     """
 
     def __init__(self, network: Any, schedule: NoiseSchedule) -> None:
@@ -62,23 +62,26 @@ def posterior_mean(answer: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedu
         raise ValueError(
             f"answer must have shape {(len(x_t), len(KNOTS), *x_t.shape[2:])}, but its shape was {tuple(answer.shape)}"
         )
-    basis = SHARPNESS * torch.from_numpy(_basis()).to(answer)
-    start = torch.full((256,), math.log((1 - BLACK) / 255)).to(answer)
-    start[0] = math.log(BLACK)
-    v = torch.linspace(-1, 1, 256).to(answer)
+    basis, start, v = _constants(answer.device, answer.dtype)
     pixels = answer.permute(0, 2, 3, 1)
     signal, noise = schedule.alpha_bar[t] ** 0.5, schedule.noise[t]
 
     def mean(pixels: Tensor, x_t: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
         evidence = (x_t[..., None] - signal[:, None, None, None] * v) ** 2 / (2 * noise[:, None, None, None])
-        return (start + pixels @ basis - evidence).softmax(dim=-1) @ v
+        return ((start + pixels @ basis - evidence).softmax(dim=-1) * v).sum(dim=-1)  # a product of matrices may round
 
     together = 1 if x_t.device.type == "cpu" else len(x_t)  # one picture's 200,704 numbers stay in a CPU's cache
     parts = zip(*(a.split(together) for a in (pixels, x_t[:, 0], signal, noise)), strict=True)
     return torch.cat([mean(*part) for part in parts])[:, None]
 
 
-def _basis() -> np.ndarray:
-    """What each knot's answer adds to each level, (24, 256), float32: hats that are 1 at their knot and 0 at its neighbours."""
-    hats = np.eye(len(KNOTS))
-    return np.stack([np.interp(np.arange(256), KNOTS, hat) for hat in hats]).astype(np.float32)
+@functools.cache
+def _constants(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """What each knot's answer adds to each level, (24, 256); what is there before any answer, (256,); and the levels, (256,).
+
+    The first are hats that are 1 at their knot and 0 at its neighbours. Made once for each device, which need not wait for them again.
+    """
+    hats = np.stack([np.interp(np.arange(256), KNOTS, hat) for hat in np.eye(len(KNOTS))])
+    start = np.log([BLACK] + 255 * [(1 - BLACK) / 255])
+    with torch.inference_mode(False):  # so that they can be trained with, whoever asks first
+        return tuple(torch.from_numpy(a).to(device, dtype) for a in (SHARPNESS * hats, start, np.linspace(-1, 1, 256)))  # type: ignore[return-value]
