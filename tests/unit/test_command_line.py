@@ -152,7 +152,7 @@ def test_evaluate_measures_all_unless_told(call, monkeypatch, run_folder):
     assert call("evaluate", "--run", run_folder)[0] == 0
     run, n, device, seed, _, *rest = asked[0]
     assert (run, n, device, seed) == (run_folder, 10_000, "cpu", 0)
-    assert rest == ["ancestral", None, 0.0, 5, None]
+    assert rest == ["ancestral", None, 0.0, 5, None, 10_000]
 
 
 def test_classifier(call, tmp_path, monkeypatch):

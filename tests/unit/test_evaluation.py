@@ -466,12 +466,14 @@ def test_seconds_that_are_not_known_stay_so(quick, small_world):
 def test_the_likelihood_is_measured_beside_the_digits(quick, small_world, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        likelihood, "evaluate", lambda run, device, progress: asked.append((run, device)) or {"bits_per_dim": 1.5}
+        likelihood,
+        "evaluate",
+        lambda run, device, progress, digits: asked.append((run, device, digits)) or {"bits_per_dim": 1.5},
     )
-    metrics = evaluation.evaluate(small_world, only="likelihood")
+    metrics = evaluation.evaluate(small_world, only="likelihood", digits=70)
     assert metrics == {"bits_per_dim": 1.5} == json.loads((small_world / "metrics.json").read_text())
     metrics = evaluation.evaluate(small_world, n=20)
-    assert asked == [(small_world, "cpu")] * 2
+    assert asked == [(small_world, "cpu", 70), (small_world, "cpu", 10_000)]
     assert metrics["bits_per_dim"] == 1.5
     assert metrics["frechet_n"] == 20
     assert evaluation.evaluate(small_world, n=20, only="digits")["bits_per_dim"] == 1.5
