@@ -1,6 +1,6 @@
 """Where the work is done: on which device, and by how many processes, each with its share.
 
-`torchrun --nproc-per-node=N -m ddpm_edu …` starts the same program N times and numbers the copies, 0 … N − 1, in the environment.
+`torchrun --nproc-per-node=N -m -- ddpm_edu …` starts the same program N times and numbers the copies, 0 … N − 1, in the environment.
 Each calls `join`, takes its `share` of whatever there is to do, and gets the results of all by `gather`. Without torchrun there
 is one process, whose share is everything.
 """

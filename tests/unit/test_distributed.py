@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.distributed.run import get_args_parser
 
-from ddpm_edu import distributed, record
+from ddpm_edu import __main__, distributed, record
 from ddpm_edu.training import Trainer
 
 from .small_run import CONFIG, HELD_OUT, IMAGES, run, trainer
@@ -87,6 +88,17 @@ def test_a_batch_that_cannot_be_shared_evenly(monkeypatch):
 
 
 # --- two processes ---
+
+
+@pytest.mark.parametrize("page", ["README.md", "book/training.md"])
+def test_torchrun_understands_what_the_reader_is_told(page):
+    # Without the two dashes it takes --run for an abbreviation of its own --run-path.
+    (line,) = re.findall(r"^torchrun (.*?)(?: +#.*)?$", (ROOT / page).read_text("utf8"), re.MULTILINE)
+    understood = get_args_parser().parse_args(line.split())
+    assert (understood.module, understood.training_script) == (True, "ddpm_edu")
+    ours = __main__._parser().parse_args(understood.training_script_args)
+    assert (ours.preset, ours.run) == ("gpu", Path("runs/mine"))
+
 
 WORKER = """
 import json, os, signal, sys
