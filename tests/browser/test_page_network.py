@@ -18,7 +18,7 @@ import pytest
 import torch
 import widget_pages
 from playwright.sync_api import Browser, Page
-from scipy.stats import kstest, norm
+from scipy.stats import ks_2samp, kstest, norm
 from torch.nn import functional as F
 
 from ddpm_edu import diffusion, record, schedules
@@ -372,6 +372,39 @@ def test_ancestral_steps_have_the_package_s_mean_and_variance(page: Page, varian
             assert kstest((first - at.x_t[0, 0]) / sigma, norm.cdf).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("eta", [0.3, 0.8])
+def test_ddim_s_noise_has_the_package_s_variance(page: Page, eta: float) -> None:
+    """One step of 4,000 equal entries follows the law that `ddim` gives to as many of its own; KS at 1e-4 for each of 3."""
+    schedule = schedules.linear()
+    for steps in (2, 10, 200):
+        x = np.full(4_000, 0.7, np.float32)
+        plan = {"sampler": "ddim", "times": page.evaluate("n => M.ddimTimes(1000, n)", steps), "eta": eta, "clip": True}
+        found = walk(page, {**plan, "times": plan["times"][:2]}, x.tolist())[1]
+        # the step that the plan cut short leads to the same time as the package's first one
+        drawn = next(diffusion.ddim(wavy, x[None].astype(float), schedule, steps, eta, np.random.default_rng(8)))
+        assert found[0] == drawn.t
+        assert ks_2samp(found[1], drawn.x_t[0]).pvalue > 1e-4
+
+
+def test_no_two_noises_are_the_same(page: Page) -> None:
+    """The starts and the fresh noise of five images, and of another seed, are uncorrelated."""
+    found = page.evaluate(
+        """() => {
+            const schedule = M.scheduleOf(M.linearBetas(1000));
+            const plan = { size: 784, times: [1000, 999, 998], sampler: 'ddim', eta: 1, clip: true };
+            return JSON.stringify([[1, 0], [1, 1], [1, 2], [1, 3], [1, 4], [2, 0], [2, 1]].flatMap(([seed, number]) => {
+                const walk = Array.from(M.denoise(x => x.map(() => 0), schedule, { ...plan, seed, number }), s => Array.from(s.x_t));
+                const x_0 = x => Math.min(1, Math.max(-1, x / Math.sqrt(schedule.alphaBar[1000])));
+                const { image, rest } = M.mixture(1000, 999, schedule, plan);
+                return [walk[0], walk[1].map((value, i) => value - image * x_0(walk[0][i]) - rest * walk[0][i])];
+            }));
+        }"""
+    )
+    correlations = np.corrcoef(np.array(json.loads(found)))
+    assert correlations.shape == (14, 14)
+    assert np.abs(correlations[np.triu_indices(14, 1)]).max() < 5.5 / np.sqrt(784)
+
+
 def test_the_last_step_adds_no_noise(page: Page) -> None:
     x = [0.3, -0.2, 1.4]
     for sampler in ({"sampler": "ancestral", "variance": "beta"}, {"sampler": "ddim", "eta": 1}):
@@ -479,10 +512,30 @@ def test_ancestral_walks_take_every_step(engine: Page) -> None:
     assert np.abs(values).max() <= 1
 
 
+COUNTED = """() => { // how many messages the workers have sent
+    window.messages = 0;
+    window.Worker = class extends Worker {
+        constructor(address) {
+            super(address);
+            this.addEventListener('message', () => (window.messages += 1));
+        }
+    };
+}"""
+
+
 def test_a_walk_pauses_goes_on_and_stops(engine: Page) -> None:
-    """The same as one that was never stopped; and nothing comes from one that was stopped or replaced."""
+    """The same as one that was never stopped; and nothing comes from one that was stopped or replaced.
+
+    The clock is another network at work: while it makes 8 steps, a walk that is not at rest makes about as many.
+    """
+    engine.evaluate("async () => { window.clock = await E.openUNet({ workers: 1 }); }")
+    engine.evaluate(COUNTED)
     engine.evaluate(OPEN)
-    plan = {"seed": 2, "count": 2, "sampler": "ddim", "steps": 6, "eta": 1}
+
+    def tick() -> None:
+        engine.evaluate("() => new Promise((done, failed) => clock.start({ steps: 8 }, { done, failed }))")
+
+    plan = {"seed": 2, "count": 2, "sampler": "ddim", "steps": 40, "eta": 1}
     whole = draw(engine, plan)["steps"][-1]["x_t"]
     engine.evaluate(
         """plan => {
@@ -492,14 +545,14 @@ def test_a_walk_pauses_goes_on_and_stops(engine: Page) -> None:
         plan,
     )
     engine.wait_for_function("seen.length >= 3")
-    engine.wait_for_timeout(400)
-    before = engine.evaluate("seen.length")
-    assert before <= 4  # the message may have crossed a step under way
-    engine.wait_for_timeout(300)
-    assert engine.evaluate("seen.length") == before
+    tick()
+    before = engine.evaluate("[seen.length, messages]")
+    assert before[0] < 41
+    tick()
+    assert engine.evaluate("[seen.length, messages]") == before
     engine.evaluate("unet.resume()")
     engine.wait_for_function("seen.at(-1) === 'done'")
-    assert engine.evaluate("seen.length") == 8
+    assert engine.evaluate("seen.length") == 42
     assert engine.evaluate("seen.at(-2)") == whole
 
     engine.evaluate(
@@ -507,13 +560,21 @@ def test_a_walk_pauses_goes_on_and_stops(engine: Page) -> None:
         plan,
     )
     engine.wait_for_function("seen.length")
-    engine.wait_for_timeout(400)
+    tick()
+    before = engine.evaluate("messages")
+    tick()
+    assert engine.evaluate("messages") == before
     assert engine.evaluate("seen") == [0]
-    engine.evaluate("plan => unet.start(plan, { step: () => seen.push('old'), done: () => seen.push('old') })", plan)
-    assert draw(engine, plan)["steps"][-1]["x_t"] == whole
+
+    engine.evaluate(
+        "plan => { seen = []; unet.start(plan, { step: () => seen.push('old'), done: () => seen.push('old') }); }", plan
+    )
     engine.evaluate("unet.pause()")
-    assert draw(engine, plan)["steps"][-1]["x_t"] == whole
-    assert set(engine.evaluate("seen.slice(1)")) <= {"old"}
+    engine.evaluate(
+        "plan => unet.start({ ...plan, steps: 3 }, { step: s => seen.push(s.of), done: () => seen.push('done') })", plan
+    )
+    engine.wait_for_function("seen.at(-1) === 'done'")
+    assert [word for word in engine.evaluate("seen") if word != "old"] == [3, 3, 3, 3, "done"]
     engine.evaluate("unet.close()")
 
 
