@@ -272,7 +272,7 @@ def ddim(
             x_0 = x_0.clip(-1, 1)
             eps = (x_t - alpha_bar_t**0.5 * x_0) / noise_t**0.5
         variance = eta**2 * noise_s / noise_t * (noise_t - noise_s) / alpha_bar_s  # the last factors are 1 − ᾱ_t/ᾱ_s
-        x_t = alpha_bar_s**0.5 * x_0 + (noise_s - variance) ** 0.5 * eps
+        x_t = alpha_bar_s**0.5 * x_0 + (noise_s - variance).clip(0) ** 0.5 * eps
         if eta > 0 and s > 0:
             x_t = x_t + variance**0.5 * noise_like(x_t, rng)
         yield Sample(s, x_t, x_0)
