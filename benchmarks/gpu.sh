@@ -5,7 +5,7 @@
 #   benchmarks/gpu.sh prepare [PACKAGE …]    where there is a network: the digits and the packages to compare with, into .data/
 #   benchmarks/gpu.sh                        on the machine with the card: goes on where it stopped, until it says "all done"
 #   benchmarks/gpu.sh show                   prints the commands and runs none
-#   benchmarks/gpu.sh collect RUN FOLDER     the results of one run, in files of at most 15 MB, into FOLDER
+#   benchmarks/gpu.sh collect RUN FOLDER     the results of one run ("none": of the benchmarks alone), in files of at most 15 MB, into FOLDER
 #   benchmarks/gpu.sh restore RUN FOLDER     puts what was collected into runs/RUN and benchmarks/
 #
 # .data/mnist and .data/site must come along; everything that is made stays in .data/ too. Exit status 75 means: call again.
@@ -117,18 +117,22 @@ work() {
 
 collect() {
   mkdir -p "$2"
+  # shellcheck disable=SC2046  # no name here has a space
   (cd "$HERE" && tar -czf - $(find "runs/$1" results -type f ! -name '*.safetensors' ! -name '*.npz' 2>/dev/null)) >"$2/records.tar.gz"
-  split -b 15000000 -d "$HERE/runs/$1/weights.safetensors" "$2/weights."
+  if [ -f "$HERE/runs/$1/weights.safetensors" ]; then split -b 15000000 -d "$HERE/runs/$1/weights.safetensors" "$2/weights."; fi
   ls -l "$2"
 }
 
 restore() {
-  mkdir -p .data/collected "runs/$1"
+  rm -rf .data/collected && mkdir -p .data/collected
   tar -xzf "$2/records.tar.gz" -C .data/collected
-  cp ".data/collected/runs/$1/"* "runs/$1/"
   if [ -d .data/collected/results ]; then cp .data/collected/results/*.json benchmarks/; fi
-  cat "$2"/weights.?? >"runs/$1/weights.safetensors"
-  ls -l "runs/$1"
+  if [ "$1" != none ]; then
+    mkdir -p "runs/$1"
+    cp ".data/collected/runs/$1/"* "runs/$1/"
+    cat "$2"/weights.?? >"runs/$1/weights.safetensors"
+    ls -l "runs/$1"
+  fi
 }
 
 MODE=${1:-work}
