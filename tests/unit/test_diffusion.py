@@ -674,6 +674,15 @@ def test_float32_keeps_the_digits_of_little_noise():
         np.testing.assert_allclose(posterior.weights(t, single), posterior.weights(t, schedule), rtol=1e-6)
 
 
+def test_all_fresh_noise_in_float32():
+    # With η = 1 the share of old noise, noise_s − σ², can be rounded to below 0 where a step takes nearly everything.
+    schedule, x_T = schedules.cosine(1000), torch.randn(4, 1, generator=torch.Generator().manual_seed(0))
+    for steps in (10, 50):
+        chain = diffusion.ddim(lambda x, t: x, x_T, schedule.to("cpu"), steps, 1.0, torch.Generator().manual_seed(1))
+        for sample in chain:
+            assert torch.isfinite(sample.x_t).all(), f"{steps} steps, t = {sample.t}"
+
+
 # --- tensors ---
 
 
