@@ -415,7 +415,9 @@ def test_bad_input_is_named():
             bounds.prior_term(bad, LINEAR)
     with pytest.raises(ValueError, match=r"^second_moment must be at least 0, but it was array\(\[ 1., -1.\]\)$"):
         bounds.prior_term(np.array([1.0, -1.0]), LINEAR)
-    with pytest.raises(ValueError, match=r"^variance must be one of 'beta', 'beta_tilde', 'learned', but it was 'alpha'$"):
+    with pytest.raises(
+        ValueError, match=r"^variance must be one of 'beta', 'beta_tilde', 'learned', but it was 'alpha'$"
+    ):
         bounds.step_term(guess, x, t, LINEAR, x, "alpha")
     with pytest.raises(ValueError, match=r"^eps must have x_0's shape \(2, 3\), but its shape was \(2, 1\)$"):
         bounds.step_term(guess, x, t, LINEAR, np.zeros((2, 1)))
