@@ -21,6 +21,9 @@ MODULES = (
     "diffusion",
     "perceptron",
     "unet",
+    "objective",
+    "distances",
+    "ideal",
 )
 ALSO = {"training.Trainer.step"}  # the training step; the rest of its module is files and bookkeeping
 
