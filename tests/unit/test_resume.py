@@ -23,6 +23,14 @@ from ddpm_edu.unet import UNetConfig
 from .small_run import CONFIG, TINY_NET, bits, run, timeless, trainer
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Interrupts are heard as in a terminal, also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     threads = torch.get_num_threads()
