@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,17 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`; raises ValueError otherwise, with the nearest of them if one is near."""
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, but it was {value!r}{hint}")
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, allowed))}, but it was {value!r}{nearest(value, allowed)}"
+        )
     return str(value)
+
+
+def nearest(value: Any, known: Iterable[str]) -> str:
+    """The known name nearest to `value`, as the end of a message; nothing where none is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(value).lower(), by_lower, 1, 0.5)
+    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
 
 
 def array(name: str, values: Any, ndim: int | None = None) -> np.ndarray:

@@ -23,7 +23,6 @@ KNOTS = (0, 1, 3, 8, 18, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 
 SHARPNESS = 3.0
 """How many nats of belief the network's answer 1 stands for."""
 
-
 BLACK = 0.8
 """How likely black is where the network answers 0 throughout: four fifths of the pixels of MNIST are black."""
 
@@ -56,7 +55,9 @@ def posterior_mean(answer: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedu
 
     p(v | x_t) ∝ p(v) · N(x_t; √ᾱ_t·v, 1−ᾱ_t) over the 256 levels v.
 
-    answer: (B, 24, H, W). x_t: (B, 1, H, W). t: (B,). Returns x_t's shape.
+    answer: (B, 24, H, W). x_t: (B, 1, H, W). t: (B,), from 1…T. Returns x_t's shape. Raises ValueError if answer has another shape.
+
+    Source: Bayes' rule; the law of x_t is equation 4 of Ho et al. 2020.
     """
     if answer.shape != (len(x_t), len(KNOTS), *x_t.shape[2:]):
         raise ValueError(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -180,11 +179,7 @@ gpu: one CUDA card or several. likelihood: made for few bits a pixel."""
 
 def preset(name: str) -> TrainingConfig:
     """The configuration of that name; raises ValueError if there is none, with the name nearest to it."""
-    if name not in PRESETS:
-        raise ValueError(
-            f"preset must be one of {', '.join(map(repr, PRESETS))}, but it was {name!r}{_hint(name, PRESETS)}"
-        )
-    return PRESETS[name]
+    return PRESETS[arguments.choice("preset", name, tuple(PRESETS))]
 
 
 def override(config: TrainingConfig, **changes: Any) -> TrainingConfig:
@@ -203,7 +198,8 @@ def change(config: TrainingConfig, texts: Mapping[str, str]) -> TrainingConfig:
     values = {}
     for name, text in texts.items():
         if name not in known:
-            raise ValueError(f"a key must be one of the configuration's, but it was {name!r}{_hint(name, known)}")
+            near = arguments.nearest(name, known)
+            raise ValueError(f"a key must be one of the configuration's, but it was {name!r}{near}")
         values[name] = _parse(name, text, known[name])
     unet = {name.removeprefix("unet."): value for name, value in values.items() if name.startswith("unet.")}
     others = {name: value for name, value in values.items() if not name.startswith("unet.")}
@@ -227,10 +223,3 @@ def _parse(name: str, text: str, current: Any) -> Any:
             float: "a number",
         }
         raise ValueError(f"{name} must be {kinds[type(current)]}, but it was {text!r}") from None
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    """The known name nearest to this one, as the end of a sentence; nothing where none is near."""
-    by_lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, 1, 0.5)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

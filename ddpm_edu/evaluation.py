@@ -199,10 +199,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure a run: draw n digits from it and `measure` them, and find the bits per dimension of test digits.
 
-    n: from 20 to 10,000, in equal shares from `seeds` seeds, the first of which is `seed`. sampler, steps, eta: as in `draw`. only: "digits" or
-    "likelihood" leaves the other out, "curve" takes the weights that training kept on its way instead, with DDIM: see `curve`. With several processes, each draws for some of the seeds, and the first one measures.
-
-    digits: how many test digits for the likelihood, the first ones.
+    n: from 20 to 10,000, in equal shares from `seeds` seeds, the first of which is `seed`. sampler, steps, eta: as in `draw`.
+    digits: how many test digits for the likelihood, the first ones. only: "digits" or "likelihood" leaves the other out, "curve" takes
+    the weights that training kept on its way instead, with DDIM: see `curve`. With several processes, each draws for some of the
+    seeds, and the first one measures.
 
     The results go to the run's metrics.json, and a picture of 64 digits beside it. `samplers` holds one entry for each way of
     sampling the present weights; the one with the most digits, the latest of those, stands at the top level too.

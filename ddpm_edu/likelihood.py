@@ -196,13 +196,13 @@ def evaluate(
 ) -> dict[str, Any]:
     """Bits per dimension of a run's network on MNIST's test digits, ready for its metrics.json.
 
-    Each digit is asked about `repeats` times, and once more at t = 1. The best variance of each step is found on 1,000 training digits. With
-    several processes each asks about its share. What has been found is kept in the run's folder, so that a
+    Each digit is asked about `repeats` times, and once more at t = 1. The best variance of each step is found on 1,000 training
+    digits. With several processes each asks about its share. What has been found is kept in the run's folder, so that a
     measurement that was stopped goes on from there.
 
-    digits: how many test digits, the first ones, up to 10,000. Returns bits_per_dim, bits_per_dim_stderr and ledger (L_T, L_t, L_0), all of them with the best variances, and
-    likelihood: the same sums for each choice of the variances, and what was measured. Raises FileNotFoundError if the run is missing, ValueError if
-    an argument is out of range.
+    digits: how many test digits, the first ones, up to 10,000. Returns bits_per_dim, bits_per_dim_stderr and ledger (L_T, L_t, L_0), all
+    of them with the best variances, and likelihood: the same sums for each choice of the variances, and what was measured.
+    Raises FileNotFoundError if the run is missing, ValueError if an argument is out of range.
     """
     import torch
 

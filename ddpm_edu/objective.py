@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import posterior
-from .bounds import bits, discretised_log_likelihood
+from .bounds import bits, discretised_log_likelihood, gaussian_kl
 from .configuration import TrainingConfig
 from .diffusion import Model, eps_and_variance, learned_range, mean_from_eps, target
 from .forward import q_sample
@@ -54,8 +54,7 @@ def bound(x_0: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule, guess: T
     least = align(learned_range(t, schedule)[0], x_0)  # β̃_t
     sigma_squared = torch.where(sigma_squared == 0, least, sigma_squared)
     mean = mean_from_eps(x_t, guess, t, schedule)
-    gap = posterior.mean(x_t, x_0, t, schedule) - mean
-    divergence = (gap**2 / sigma_squared + least / sigma_squared - 1 - (least / sigma_squared).log()) / 2
+    divergence = gaussian_kl(posterior.mean(x_t, x_0, t, schedule), least, mean, sigma_squared)
     # At t > 1 the likelihood is not wanted; it is given the truth there, so that it and its gradient stay finite.
     likelihood = discretised_log_likelihood(x_0, torch.where(first, mean, x_0), torch.where(first, sigma_squared, 1.0))
     return bits(schedule.T * torch.where(first, -likelihood, divergence).mean())

@@ -37,7 +37,7 @@ class Progress(NamedTuple):
     seconds: float
     """Time spent on training, earlier parts of a resumed run included."""
     loss: float
-    """L_simple averaged over the interval."""
+    """The training loss averaged over the interval: L_simple, or in bits per dimension where the bound is trained with."""
     validation_loss: float
     """L_simple of the averaged weights on held-out digits, with the same times and noise every time."""
     rate: float

@@ -90,7 +90,7 @@ def test_presets():
 def test_an_unknown_preset(name, nearest):
     with pytest.raises(ValueError, match=f"preset must be one of 'tiny', .*, but it was '{name}'") as error:
         configuration.preset(name)
-    assert str(error.value).endswith(f"did you mean '{nearest}'?" if nearest else f"'{name}'")
+    assert str(error.value).endswith(f"(did you mean '{nearest}'?)" if nearest else f"'{name}'")
 
 
 def test_the_schedule_is_made_of_its_own_values():
@@ -136,10 +136,10 @@ def test_change_reads_values_of_every_kind():
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("stepz", "3", "a key must be one of the configuration's, but it was 'stepz'; did you mean 'steps'?"),
-        ("unet.chanels", "3", "but it was 'unet.chanels'; did you mean 'unet.channels'?"),
-        ("channels", "3", "but it was 'channels'; did you mean 'unet.channels'?"),
-        ("unet", "3", "a key must be one of the configuration's, but it was 'unet'; did you mean 'unet.groups'?"),
+        ("stepz", "3", "a key must be one of the configuration's, but it was 'stepz' (did you mean 'steps'?)"),
+        ("unet.chanels", "3", "but it was 'unet.chanels' (did you mean 'unet.channels'?)"),
+        ("channels", "3", "but it was 'channels' (did you mean 'unet.channels'?)"),
+        ("unet", "3", "a key must be one of the configuration's, but it was 'unet' (did you mean 'unet.groups'?)"),
         ("qqq", "3", "a key must be one of the configuration's, but it was 'qqq'"),
         ("steps", "2.5", "steps must be a whole number, but it was '2.5'"),
         ("ema", "much", "ema must be a number, but it was 'much'"),
