@@ -12,7 +12,7 @@ import numpy as np
 from .. import bounds, densities, diffusion, forward, posterior, schedules
 from .evaluate import World
 from .register import Case, function, parsed
-from .worlds import eps_theta, scheduled
+from .worlds import eps_theta, scheduled, sequences
 
 NETWORK = "with a smooth function in the network's place"
 
@@ -219,13 +219,7 @@ def _draws(rng: np.random.Generator, schedule: schedules.NoiseSchedule, **values
     mean = diffusion.mean_from_eps(x_t, guess, t, schedule)
     world = World(
         {**values, "t": t, "T": schedule.T, "D": shape[1], "eps": eps, "eps_theta": guess, "x_t": x_t},
-        sequences={
-            "alpha": schedule.alpha,
-            "beta": schedule.beta,
-            "alpha_bar": schedule.alpha_bar,
-            "beta_tilde": schedule.beta_tilde,
-            "SNR": schedule.snr,
-        },
+        sequences=sequences(schedule),
         functions={"eps_theta": eps_theta},
         weights=np.full(shape[0], 1 / shape[0]),
     )

@@ -42,6 +42,17 @@ def eps_theta(x: Any, t: Any) -> Any:
     return np.sin(1.3 * x + 0.4 * np.asarray(t)) - 0.2 * x
 
 
+def sequences(schedule: schedules.NoiseSchedule) -> dict[str, Any]:
+    """What the book's letters with an index t stand for along a schedule."""
+    return {
+        "alpha": schedule.alpha,
+        "beta": schedule.beta,
+        "alpha_bar": schedule.alpha_bar,
+        "beta_tilde": schedule.beta_tilde,
+        "SNR": schedule.snr,
+    }
+
+
 def scheduled(rng: np.random.Generator, t_min: int = 1) -> Scheduled:
     """A schedule of 5 to 11 steps with β from 0.03 to 0.6, a time t from t_min to T, a chain, and a network."""
     T = int(rng.integers(max(5, t_min), 12))
@@ -61,14 +72,7 @@ def scheduled(rng: np.random.Generator, t_min: int = 1) -> Scheduled:
             "eps_theta": noise,
             "x_hat_0": diffusion.x_0_from_eps(chain[t], noise, t, schedule),
         },
-        sequences={
-            "alpha": schedule.alpha,
-            "beta": schedule.beta,
-            "alpha_bar": schedule.alpha_bar,
-            "beta_tilde": schedule.beta_tilde,
-            "SNR": schedule.snr,
-            "x": chain,
-        },
+        sequences={**sequences(schedule), "x": chain},
         functions={"eps_theta": eps_theta},
         laws={"eps": (0, 1)},
     )
