@@ -325,8 +325,15 @@ def precision(device: torch.device) -> torch.dtype:
 
 
 def describe(trainer: Trainer, directory: str | Path) -> dict[str, Any]:
-    """Write metrics.json for a finished run: steps, time, losses, the machine, the hash of the weights. Returns what it wrote."""
+    """Write metrics.json for a finished run: steps, time, losses, the machine, the hash of the weights. Returns what it wrote.
+
+    Where the file is there and tells of the same weights, it stays, with all that has been measured since.
+    """
     directory = Path(directory)
+    weights = record.sha256(directory / "weights.safetensors")
+    before = record.read_metrics(directory)
+    if before.get("weights_sha256") == weights:
+        return before
     last = record.read_log(directory)[-1]
     metrics = {
         "steps": last.step,
@@ -337,7 +344,7 @@ def describe(trainer: Trainer, directory: str | Path) -> dict[str, Any]:
         "parameters": parameter_count(trainer.network),
         "precision": str(trainer.precision).removeprefix("torch."),
         "processes": distributed.world_size(),
-        "weights_sha256": record.sha256(directory / "weights.safetensors"),
+        "weights_sha256": weights,
         "trained_on": record.machine(trainer.device) | {"date": time.strftime("%Y-%m-%d", time.gmtime())},
     }
     record.write_whole(directory / "metrics.json", (json.dumps(metrics, indent=2) + "\n").encode())

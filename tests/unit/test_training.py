@@ -229,6 +229,16 @@ def test_the_metrics_of_a_finished_run(tmp_path):
     assert str(tmp_path) not in (tmp_path / "metrics.json").read_text()
 
 
+def test_what_was_measured_of_the_same_weights_is_kept(tmp_path):
+    made = run(tmp_path)
+    measured = training.describe(made, tmp_path) | {"frechet": 12.5}
+    (tmp_path / "metrics.json").write_text(json.dumps(measured))
+    assert training.describe(made, tmp_path) == measured
+    assert json.loads((tmp_path / "metrics.json").read_text()) == measured
+    (tmp_path / "metrics.json").write_text(json.dumps(measured | {"weights_sha256": "0" * 64}))
+    assert "frechet" not in training.describe(made, tmp_path)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_stops_the_run(bad, tmp_path):
     made = trainer()
