@@ -233,6 +233,7 @@ def test_the_settings_reach_the_worker(opened: Open, settings: dict[str, Any], w
 def test_pause_go_on_and_stop(opened: Open) -> None:
     page = opened(sampler="beta", count=1)
     press(page)
+    reach(page, "running")  # while the network loads, the bar shows that
     page.page.wait_for_function("document.querySelector('.ddpm progress').value > 0.01")
     page.press("Pause")
     assert state(page) == "paused"
