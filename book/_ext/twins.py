@@ -23,6 +23,7 @@ import checked_equations
 import derivation
 import jupytext
 import nbformat
+import wayfinding
 import yaml
 from build import BUILD, quiet_kernels
 from nbclient import NotebookClient
@@ -122,6 +123,7 @@ class Book:
     homes: dict[str, str] = field(default_factory=dict)  # the chapter of each label
     sections: dict[str, str] = field(default_factory=dict)  # the heading behind each label
     entries: dict[str, Entry] = field(default_factory=dict)
+    numbered: list[str] = field(default_factory=list)  # the chapters of the numbered parts
 
     def text(self, name: str) -> str:
         """A chapter's source."""
@@ -139,6 +141,7 @@ def read_book(root: Path = ROOT) -> Book:
             count += bool(part.get("numbered"))
             listed.append((Path(chapter["file"]).name, str(count) if part.get("numbered") else ""))
     book = Book(root / "book", config, [name for name, _ in listed if (root / "book" / f"{name}.md").exists()])
+    book.numbered = [name for name, section in listed if section and name in book.names]
     bibliography = root / "book" / "references.bib"
     if bibliography.exists():
         book.entries = dict(parse_string(bibliography.read_text("utf8"), "bibtex").entries)
@@ -276,6 +279,11 @@ class Rewriter:
             return words or f"`{Path(target).name}`"
         if name == "abbr":
             return text
+        if name == "state":
+            state = wayfinding.STATE.match(text)
+            if not state:
+                raise self.error(f"a state is written `words <chapter#lab.t=5>`, and this was {text!r}")
+            return f"[{state['words']}]({state['chapter']}.ipynb)"
         if name == "math":
             return f"${text}$"
         if name in {"sub", "sup"}:
@@ -334,6 +342,10 @@ class Rewriter:
             return self.references()
         if name == "checked-equations":
             return self.checked_equations()
+        if name == "derivation-map":
+            return f"\n{wayfinding.markdown_map()}\n"
+        if name == "reading-times":
+            return f"\n{wayfinding.markdown_times(self.book.numbered, self.title)}\n"
         if name == "tableofcontents":
             lines = [
                 f"- [{self.title(chapter)}]({chapter}.ipynb)" for chapter in self.book.names if chapter != self.name

@@ -68,6 +68,13 @@
     { rootMargin: '0px 0px -33% 0px' },
   );
 
+  /** A link that sets a widget also leads to it. */
+  function goThere() {
+    const key = (window.location.hash.match(/^#([a-z]+)\.[a-zA-Z0-9-]+=/) || [])[1];
+    const place = key && document.querySelector(`[data-address="${key}"]`);
+    if (place) place.scrollIntoView({ block: 'start' });
+  }
+
   async function start() {
     const models = {};
     for (const script of document.querySelectorAll(STATE)) Object.assign(models, parsed(script).state);
@@ -100,6 +107,9 @@
         console.error('A widget could not start:', error);
       }
     }
+    const [arrival] = performance.getEntriesByType('navigation');
+    if (!arrival || arrival.type === 'navigate') goThere(); // who reloads or comes back keeps the place
+    window.addEventListener('hashchange', goThere);
   }
 
   const begin = () => document.querySelector(VIEW) && start();

@@ -144,7 +144,8 @@ class Laboratory(anywidget.AnyWidget):
     alpha: from 0 to 2. beta: from 0 to 25. t: a whole number from 0 to 1000.
     histogram: 24 to 48 heights over [-3, 3], none negative, not all 0, in any unit.
     coupled: keep β = 1 − α when one of them is moved in the widget. joined: join the midpoints of the particles' bars.
-    compact: fewer controls, for a small place. seed: of the particles.
+    compact: fewer controls, for a small place. seed: of the particles. playing: it moves by itself, from t = 0 to 500 and
+    round again, until the reader takes hold of it; not where the reader has asked for less motion.
     A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
     """
 
@@ -158,6 +159,7 @@ class Laboratory(anywidget.AnyWidget):
     coupled = traitlets.Bool(False).tag(sync=True)
     joined = traitlets.Bool(False).tag(sync=True)
     compact = traitlets.Bool(False).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
     seed = _Number(1, (0, 2**31 - 1), whole=True).tag(sync=True)
 
     @traitlets.default("histogram")

@@ -12,12 +12,17 @@ export function uniqueId(stem) {
   return `ddpm-${stem}-${counter}-${Math.random().toString(36).slice(2, 7)}`;
 }
 
+/** A control's name in an address: its symbol in Latin letters. */
+function keyOf(symbol) {
+  return symbol.replace('α', 'alpha').replace('β', 'beta').replace('η', 'eta');
+}
+
 /**
  * A native slider over readable stops, with a value that can be typed and may exceed the slider.
  * @param {{symbol: string, name: string, colour: string, stops: number[], limits: number[], marks: number[],
- *          whole?: boolean, set: (value: number) => void}} options
+ *          whole?: boolean, key?: string, set: (value: number) => void}} options
  */
-export function slider({ symbol, shown = symbol, name, colour, stops, limits, marks = [], whole = false, set }) {
+export function slider({ symbol, shown = symbol, key = keyOf(symbol), name, colour, stops, limits, marks = [], whole = false, set }) {
   let [steps, bounds] = [stops, limits];
   const id = uniqueId('slider');
   const range = html('input', {
@@ -91,7 +96,7 @@ export function slider({ symbol, shown = symbol, name, colour, stops, limits, ma
   mark(marks);
   const element = html(
     'div',
-    { class: `slider colour-${colour}` },
+    { class: `slider colour-${colour}`, 'data-control': key },
     html('label', { for: id }, html('span', { class: 'symbol' }, shown), html('span', { class: 'name' }, ` ${name}`)),
     typed,
     html('div', { class: 'track' }, range, scale),
@@ -316,6 +321,38 @@ export function followPageMath(root) {
 /** True when the reader asks for less motion. */
 export function reducedMotion() {
   return window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+}
+
+/**
+ * Puts a widget's controls away, all but those named in `kept` ("play" is what sets it going), once it has been drawn, with
+ * a button that brings them back.
+ */
+export function putAway(el, kept, broughtBack) {
+  queueMicrotask(() => {
+    const widget = el.querySelector('.ddpm');
+    if (!widget) return;
+    const names = new Set(kept);
+    for (const control of widget.querySelectorAll('[data-control], .transport, .work')) {
+      if (names.has(control.dataset.control || 'play')) control.dataset.stays = '';
+    }
+    const back = html(
+      'button',
+      {
+        type: 'button',
+        class: 'chip controls-back',
+        onclick: () => {
+          delete widget.dataset.away;
+          back.remove();
+          broughtBack();
+          const first = widget.querySelector('input, button');
+          if (first) first.focus();
+        },
+      },
+      'Show the controls',
+    );
+    widget.dataset.away = '';
+    widget.append(back);
+  });
 }
 
 /** Replaces the page's fragment without a new entry in the history, wherever the page comes from. */

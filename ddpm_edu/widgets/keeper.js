@@ -1,8 +1,8 @@
 // One state in three places: the widget, the Python model behind it and the page's address; and its sentence, said aloud.
 
 import { html, whenQuiet } from './drawing.js';
-import { prose, replaceFragment } from './controls.js';
-import { writeAddress } from './state.js';
+import { prose, putAway, replaceFragment } from './controls.js';
+import { readAddress, writeAddress } from './state.js';
 
 /**
  * Keeps a widget's state, a plain object, in step with its model and, where the page gives it a prefix, with the address.
@@ -19,6 +19,14 @@ export function keepState({ model, el, state, names, fromModel, fromAddress, ent
   fromModel();
   if (prefix) Object.assign(state, fromAddress(window.location.hash, prefix));
   settle();
+  // a link may put the controls away: `lab.controls=none`, or all but some, `lab.controls=t,play`
+  let left = prefix ? readAddress(window.location.hash, prefix).get('controls') : undefined;
+  if (left !== undefined) {
+    putAway(el, left.split(','), () => {
+      left = undefined;
+      kept.change({});
+    });
+  }
 
   /** Gives the model what the state holds.  All values first: each one set calls followModel, which takes those not yet set from the model. */
   const tell = (moved) => {
@@ -29,7 +37,7 @@ export function keepState({ model, el, state, names, fromModel, fromAddress, ent
   if (prefix) tell(names);
 
   const remember = whenQuiet(() => {
-    if (prefix) replaceFragment(writeAddress(window.location.hash, prefix, entries(state)));
+    if (prefix) replaceFragment(writeAddress(window.location.hash, prefix, left === undefined ? entries(state) : [...entries(state), ['controls', left]]));
   }, 300);
   const followModel = () => {
     const before = JSON.stringify(state);

@@ -17,6 +17,7 @@ import { clamp, oneMinus, stops } from './state.js';
 import { say, sayCount, sayExactly } from './words.js';
 
 const END = LIMITS.t[1];
+const SHOW = 500; // where a laboratory that plays by itself begins anew
 
 /** Regimes worth seeing, each at a t where it shows. */
 const REGIMES = [
@@ -238,6 +239,11 @@ function render({ model, el }) {
     root: outer,
     isReduced: reducedMotion,
     advance: (steps) => {
+      if (showing) {
+        state.t = (state.t + steps) % SHOW;
+        update();
+        return true;
+      }
       setT(state.t + steps);
       return state.t < END;
     },
@@ -246,6 +252,19 @@ function render({ model, el }) {
       words.announce();
     },
   });
+  // what plays by itself goes round until the reader takes hold of it; nothing of that is kept
+  let showing = given('playing', false) === true && !reducedMotion() && !(el.dataset.address && window.location.hash.includes(`${el.dataset.address}.`));
+  const takeHold = (event) => {
+    if (!showing) return;
+    showing = false;
+    if (event.target !== playButton) run.set(false); // there the press itself pauses
+  };
+  if (showing) {
+    state.t = 0;
+    outer.addEventListener('pointerdown', takeHold, { capture: true });
+    outer.addEventListener('keydown', (event) => event.key !== 'Tab' && takeHold(event), { capture: true });
+    run.set(true);
+  }
   const play = (on) => {
     if (on && state.t >= END) setT(0);
     run.set(on);

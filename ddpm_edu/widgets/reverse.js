@@ -109,7 +109,7 @@ function render({ model, el }) {
   });
   const xSlider = slider({ symbol: 'x_t', shown: sub('x', 't'), name: 'the value it ended at', colour: 'x-t', stops: X_T_STOPS, limits: REVERSE_LIMITS.x_t, marks: [-4, -2, 0, 2, 4], set: (x) => change({ x_t: x }) });
   const noiseSlider = slider({
-    symbol: '1 − ᾱ', shown: html('span', {}, '1 − ', html('span', { class: 'indexed' }, html('span', { class: 'barred', role: 'img', 'aria-label': 'ᾱ' }, italic('α')), html('sub', {}, 't−1'))), name: 'noise before it', colour: 'alpha', stops: NOISE_STOPS, limits: REVERSE_LIMITS.noise, marks: [0, 0.01, 0.1, 0.5, 0.95], set: (noise) => change({ noise }),
+    symbol: '1 − ᾱ', key: 'noise', shown: html('span', {}, '1 − ', html('span', { class: 'indexed' }, html('span', { class: 'barred', role: 'img', 'aria-label': 'ᾱ' }, italic('α')), html('sub', {}, 't−1'))), name: 'noise before it', colour: 'alpha', stops: NOISE_STOPS, limits: REVERSE_LIMITS.noise, marks: [0, 0.01, 0.1, 0.5, 0.95], set: (noise) => change({ noise }),
   });
   const playButton = html('button', { type: 'button', class: 'chip play', onclick: () => play(!run.playing) }, 'Play');
   const transport = html(
