@@ -1,0 +1,12 @@
+"""The book's exercises, checked: `check` judges a function, `answer` a predicted number.
+
+`register` holds the exercises, and one module for each chapter fills it; `given` draws arguments; `checker` runs a reader's
+function (`calls` keeps it from doing harm) and `answers` reads a number; both return a `verdict`.
+The module of a chapter is imported when an exercise is looked up, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from .register import CHAPTERS, names
+
+__all__ = ["CHAPTERS", "names"]
