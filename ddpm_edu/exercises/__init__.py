@@ -7,6 +7,7 @@ The module of a chapter is imported when an exercise is looked up, so that impor
 
 from __future__ import annotations
 
+from .answers import answer, page_data
 from .register import CHAPTERS, names
 
-__all__ = ["CHAPTERS", "names"]
+__all__ = ["CHAPTERS", "answer", "names", "page_data"]

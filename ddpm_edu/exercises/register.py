@@ -180,7 +180,7 @@ def program(
 def find(name: str) -> Exercise:
     """The exercise of that name; chapters are imported, in order, until one has it.
 
-    Raises ValueError, with the nearest name, if no chapter has it.
+    Raises LookupError, with the nearest name, if no chapter has it.
     """
     for chapter in CHAPTERS:
         if name in _known:
@@ -188,7 +188,9 @@ def find(name: str) -> Exercise:
         load(chapter)
     if name in _known:
         return _known[name]
-    raise ValueError(f"there is no exercise called {name!r}{arguments.nearest(name, _known)}")
+    raise LookupError(
+        f"There is no exercise called {name!r}{arguments.nearest(name, _known)}; `exercises.names()` lists all of them."
+    )
 
 
 def load(chapter: str) -> None:
