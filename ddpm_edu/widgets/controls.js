@@ -12,9 +12,9 @@ export function uniqueId(stem) {
   return `ddpm-${stem}-${counter}-${Math.random().toString(36).slice(2, 7)}`;
 }
 
-/** A control's name in an address: its symbol in Latin letters. */
+/** A control's name in an address: its symbol in Latin letters and digits. */
 function keyOf(symbol) {
-  return symbol.replace('α', 'alpha').replace('β', 'beta').replace('η', 'eta');
+  return symbol.replace('α', 'alpha').replace('β', 'beta').replace('η', 'eta').replace('_', '');
 }
 
 /**
