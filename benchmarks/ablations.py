@@ -95,13 +95,13 @@ def measure() -> None:
 
 
 class Judge:
-    """The classifier's features of real digits, and the distance of drawn ones from them."""
+    """The classifier's features of real digits, and the distance of drawn ones from them; the floor is that of n real ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, n: int = N) -> None:
         self.classifier = classifier.load()
         self.reference = self.features(data.mnist("train").images[:N_REFERENCE])
         real = self.features(data.mnist("test").images)
-        floors = [self.distance(real[i : i + N]) for i in range(0, len(real), N)]
+        floors = [self.distance(real[i : i + n]) for i in range(0, len(real), n)]
         self.floor, self.floor_spread = float(np.mean(floors)), float(np.std(floors, ddof=1))
 
     def features(self, images: np.ndarray) -> np.ndarray:
