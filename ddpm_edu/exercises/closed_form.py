@@ -147,8 +147,8 @@ program(
     "jump-on",
     lambda x_s, s, t, alpha_bar, eps: _mix(x_s, alpha_bar[t] / alpha_bar[s], eps),
     {
-        "alpha_bar": alpha_bars(),
-        "t": lambda alpha_bar: steps(len(alpha_bar) - 1),
+        "alpha_bar": arrays(0.01, 0.5, (5,)).map(lambda beta: np.cumprod(np.append(1.0, 1 - beta))),
+        "t": whole(2, 5),
         "s": lambda t: whole(0, t - 1),
         "x_s": arrays(-2, 2),
         "eps": lambda x_s: like(x_s, -2, 2),
