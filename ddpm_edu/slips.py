@@ -20,8 +20,8 @@ from .schedules import NoiseSchedule
 PIXEL = Mixture([0.7, 0.3], [-0.9, 0.5], [0.015, 0.15])
 """The museum's data, one pixel of a picture: mostly paper, which is nearly always the same, and sometimes ink."""
 
-BARS = (np.arange(62) - 30.5) * 0.05
-"""The edges of 61 bars on which values are counted; paper has a bar of its own in the middle of which it lies."""
+BARS = (np.arange(162) - 80.5) * 0.05
+"""The edges of 161 bars on which values are counted; paper has a bar of its own, in the middle of which it lies."""
 
 
 def stretched(T: int) -> NoiseSchedule:

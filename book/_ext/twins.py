@@ -30,6 +30,7 @@ from nbclient import NotebookClient
 from pybtex.database import Entry, parse_string
 
 from ddpm_edu import equations
+from ddpm_edu.exercises import register
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMONITIONS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": "Important", "seealso": "See also"}
@@ -111,6 +112,27 @@ def split_options(body: str) -> tuple[dict[str, str], str]:
     return options, "\n".join(lines).strip("\n")
 
 
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of the book: `opening` is its first sentence, in Markdown, and `kind` predict, prove or program."""
+
+    label: str
+    chapter: str
+    kind: str
+    number: str
+    opening: str
+
+    @property
+    def name(self) -> str:
+        """Its name where it is checked and where progress is kept."""
+        return self.label.removeprefix("ex-")
+
+
+def kind(label: str) -> str:
+    """Whether an exercise that is no prediction asks for a program, which can be checked, or for a proof."""
+    return "program" if label.removeprefix("ex-") in register.names() else "prove"
+
+
 @dataclass
 class Book:
     """What a chapter's references need to know of all the others: titles, numbers, sections, bibliography, address."""
@@ -124,6 +146,7 @@ class Book:
     sections: dict[str, str] = field(default_factory=dict)  # the heading behind each label
     entries: dict[str, Entry] = field(default_factory=dict)
     numbered: list[str] = field(default_factory=list)  # the chapters of the numbered parts
+    exercises: list[Exercise] = field(default_factory=list)
 
     def text(self, name: str) -> str:
         """A chapter's source."""
@@ -171,8 +194,13 @@ def read_book(root: Path = ROOT) -> Book:
                     number("equation", label, name, section)
                 elif block.name == "figure" and label:
                     number("figure", label, name, section)
-                elif block.name == "exercise" and "nonumber" not in block.options:
+                elif block.name in {"exercise", "predict"} and "nonumber" not in block.options:
+                    label = f"ex-{block.argument}" if block.name == "predict" else label
                     number("exercise", label or f"{name}-{counters['exercise', section]}", name, section)
+                    if label:
+                        form = "predict" if block.name == "predict" else kind(label)
+                        opening = block.text.strip().partition("\n")[0]
+                        book.exercises.append(Exercise(label, name, form, book.numbers[label], opening))
     return book
 
 
@@ -327,6 +355,12 @@ class Rewriter:
             number = f" {self.numbered(options['label'])}" if options.get("label") and "nonumber" not in options else ""
             title = f" ({self.running(block.argument)})" if block.argument else ""
             return f"\n**Exercise{number}{title}.** {self.markdown(block.text)}\n"
+        if name == "predict":
+            return self.prediction(block)
+        if name == "all-exercises":
+            return self.all_exercises()
+        if name == "exercise-progress":
+            return ""
         if name == "solution":
             summary = f"Solution to exercise {self.numbered(block.argument)}"
             return f"\n<details>\n<summary>{summary}</summary>\n\n{self.markdown(block.text)}\n\n</details>\n"
@@ -352,6 +386,24 @@ class Rewriter:
             ]
             return "\n".join(lines)
         raise self.error(f"the directive {{{name}}} has no plain form")
+
+    def prediction(self, block: Block) -> str:
+        """A number that is asked for, and the cell in which it can be checked."""
+        code = f'from ddpm_edu import exercises\n\nexercises.answer("{block.argument}", 0.5)'
+        how = "To check your number, put it in place of 0.5 in a new cell:"
+        number = self.numbered(f"ex-{block.argument}")
+        question = self.markdown(block.text)
+        return f"\n**Exercise {number} (predict).** {question}\n\n{how}\n\n```python\n{code}\n```\n"
+
+    def all_exercises(self) -> str:
+        """Every exercise of the book, by chapter, each with its first sentence."""
+        parts = []
+        for chapter in self.book.names:
+            found = [entry for entry in self.book.exercises if entry.chapter == chapter]
+            if found:
+                parts.append(f"\n### [{self.title(chapter)}]({chapter}.ipynb)\n")
+                parts += [f"- {entry.number} *{entry.kind}* {self.running(entry.opening)}" for entry in found]
+        return "\n".join(parts) + "\n"
 
     def lead(self, block: Block) -> str:
         """A note's text, where it begins on the line of its name too."""

@@ -194,11 +194,12 @@ def drawing(places: list[Place], layout: str, numbers: dict[str, str]) -> str:
 
 
 def coloured(text: str) -> str:
-    """A line of a box, with α, β, ε and x₀ in the colours that they have everywhere."""
+    """A line of a box: α, β, ε and x₀ in the colours that they have everywhere, a letter behind _ set low."""
     pattern = "|".join(SYMBOLS)
-    return re.sub(
+    text = re.sub(
         pattern, lambda found: f'<tspan class="sym-{SYMBOLS[found[0]]}">{found[0]}</tspan>', html.escape(text)
     )
+    return re.sub(r"_(\w)", r'<tspan class="low" dy="3">\1</tspan><tspan dy="-3">&#8203;</tspan>', text)
 
 
 class DerivationMap(SphinxDirective):
@@ -336,5 +337,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("state", State())
     app.add_node(_Map)
     app.add_node(_Times)
+    app.add_css_file("wayfinding.css", priority=901)
     app.connect("doctree-resolved", _fill)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}

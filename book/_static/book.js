@@ -14,3 +14,19 @@
   if (document.readyState === "complete") start();
   else window.addEventListener("load", start);
 })();
+
+// Paper is light: while the page is printed, so is its theme.
+(() => {
+  const root = document.documentElement;
+  let before = null;
+  const follow = ({ matches }) => {
+    if (matches && root.dataset.theme === 'dark') {
+      before = root.dataset.theme;
+      root.dataset.theme = 'light';
+    } else if (!matches && before) {
+      root.dataset.theme = before;
+      before = null;
+    }
+  };
+  matchMedia('print').addEventListener('change', follow);
+})();

@@ -8,6 +8,8 @@ The module of a chapter is imported when an exercise is looked up, so that impor
 from __future__ import annotations
 
 from .answers import answer, page_data
+from .checker import check
 from .register import CHAPTERS, names
+from .verdict import Verdict
 
-__all__ = ["CHAPTERS", "answer", "names", "page_data"]
+__all__ = ["CHAPTERS", "Verdict", "answer", "check", "names", "page_data"]

@@ -36,7 +36,7 @@ from typing import Any
 
 from . import register
 from .register import Prediction, Program
-from .verdict import Verdict
+from .verdict import Verdict, not_yet
 
 NEAR = 4
 """Up to how many tolerances from the answer a number counts as close."""
@@ -50,26 +50,26 @@ def answer(name: str, value: Any) -> Verdict:
     Never raises for a bad name or value; the verdict says what was wrong with it.
     """
     if not isinstance(name, str):
-        return _wrong(f"The first argument is the exercise's name, in quotation marks, but it was {shown(name)}.")
+        return not_yet(f"The first argument is the exercise's name, in quotation marks, but it was {shown(name)}.")
     try:
         exercise = register.find(name)
     except LookupError as error:
-        return _wrong(str(error))
+        return not_yet(str(error))
     if isinstance(exercise, Program):
         parameters = ", ".join(exercise.parameters)
-        return _wrong(
+        return not_yet(
             f"The exercise `{name}` asks for a function of ({parameters}): hand it to `exercises.check({name!r}, your_function)`."
         )
     try:
         number, without_sign = read(value)
     except ValueError as error:
-        return _wrong(str(error))
+        return not_yet(str(error))
     data = page_data(name)
     readings = [number] if without_sign is None else [number, without_sign]
     if any(abs(reading - data["answer"]) <= data["tolerance"] for reading in readings):
         return Verdict(True, (f"Right. More exactly: {data['answer']:.4g}.", data["why"]))
     hints = (_hint(data, reading) for reading in readings)
-    return _wrong(next((hint for hint in hints if hint), _size(data["answer"], number)))
+    return not_yet(next((hint for hint in hints if hint), _size(data["answer"], number)))
 
 
 @cache
@@ -259,7 +259,3 @@ def _size(right: float, number: float) -> str:
     word = "large" if number > right else "small"
     far = number * right > 0 and not 0.1 <= number / right <= 10
     return f"Too {word}, by more than a factor of ten." if far else f"Too {word}."
-
-
-def _wrong(sentence: str) -> Verdict:
-    return Verdict(False, ("Not yet. " + sentence,))

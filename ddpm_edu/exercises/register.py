@@ -108,6 +108,7 @@ class Program:
     given: Mapping[str, Any]
     slips: tuple[Slip, ...]
     relative: float
+    why: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -156,6 +157,7 @@ def program(
     slips: Sequence[Slip] = (),
     *,
     relative: float = 1e-9,
+    why: str = "",
 ) -> None:
     """Register an exercise that asks for a function; called by the module of its chapter.
 
@@ -163,10 +165,13 @@ def program(
     given: for each parameter how it is drawn: a strategy (see `given`), or a function of parameters that stand before it
     in `given`, which returns one: `{"alpha_bar": alpha_bars(), "t": lambda alpha_bar: steps(len(alpha_bar) - 1)}`.
     relative: how far off a right number may be, as a share of the largest number in the right result.
+    why: what the exercise was for, in a sentence, told to whoever has solved it; in plain text, and may be left out.
 
     Raises ValueError if the name is taken or not in kebab case, or `given` and the slips do not fit truth's parameters.
     """
-    exercise = Program(name, _caller(), truth, dict(given), tuple(slips), relative)
+    exercise = Program(name, _caller(), truth, dict(given), tuple(slips), relative, why)
+    if why:
+        _plain("why", why)
     if set(exercise.given) != set(exercise.parameters):
         raise ValueError(f"given must have {name}'s parameters {exercise.parameters}, but it has {tuple(given)}")
     for slip in slips:

@@ -28,3 +28,8 @@ class Verdict:
     def _repr_html_(self) -> str:
         lines = (re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(sentence)) for sentence in self.sentences)
         return f'<div class="verdict verdict-{"right" if self.right else "wrong"}">{"<br>".join(lines)}</div>'
+
+
+def not_yet(sentence: str, *more: str) -> Verdict:
+    """The verdict on what is wrong, with what to say about it."""
+    return Verdict(False, (f"Not yet. {sentence}", *more))

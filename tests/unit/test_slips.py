@@ -263,7 +263,7 @@ def test_distances_are_counted_on_bars_and_beside_them():
 def test_paper_lies_in_the_middle_of_a_bar():
     middles = (slips.BARS[1:] + slips.BARS[:-1]) / 2
     assert np.abs(middles - slips.PIXEL.means[0]).min() < 1e-9
-    assert slips.BARS[[0, -1]] == pytest.approx([-1.525, 1.525])
+    assert slips.BARS[[0, -1]] == pytest.approx([-4.025, 4.025])
 
 
 def test_texts_stand_for_every_slip():
