@@ -61,7 +61,7 @@ def times(chapter: str) -> Times:
     seconds = 0.0
     for cell in re.findall(r"^```\{code-cell\}.*?^```$", text, re.DOTALL | re.MULTILINE):
         folded = re.search(r"hide-|remove-", cell) is not None
-        seconds += 0 if folded else SECONDS["line of code"] * (cell.count("\n") - 2)
+        seconds += 0 if folded else SECONDS["line of code"] * (cell.count("\n") - 1)
         seconds += SECONDS["figure"] * ("figure:" in cell) + SECONDS["widget"] * (
             re.search(r"tags:.*widget", cell) is not None
         )
@@ -162,6 +162,12 @@ def arrow(start: Place, end: Place, layout: str) -> str:
     return f"M{x:g} {y:g}C{x:g} {y + bend:g} {u:g} {v - bend:g} {u:g} {v:g}"
 
 
+def blocked(start: Place, end: Place, places: list[Place], layout: str) -> bool:
+    """Whether an arrow straight down would run through a box; a longer way leads there then, and it is left out."""
+    (column, above), (other, below) = start.at[layout], end.at[layout]
+    return column == other and any(p.at[layout][0] == column and above < p.at[layout][1] < below for p in places)
+
+
 def drawing(places: list[Place], layout: str, numbers: dict[str, str]) -> str:
     """The map as SVG. numbers: what stands before a chapter's time, under the chapter's name."""
     width, gap = LAYOUTS[layout]
@@ -177,6 +183,8 @@ def drawing(places: list[Place], layout: str, numbers: dict[str, str]) -> str:
     ]
     for place in places:
         for name in place.come_from:
+            if blocked(by_id[name], place, places, layout):
+                continue
             parts.append(f'<path class="way" d="{arrow(by_id[name], place, layout)}" marker-end="url(#{head})"/>')
     for place in places:
         x, y = corner(place, layout)

@@ -20,6 +20,16 @@ LOADING = {
     "video": "src",
     "audio": "src",
 }
+#: The widgets that an address can set, by the prefix of their part of it.
+WIDGETS = {
+    "lab": "Laboratory",
+    "schedule": "ScheduleExplorer",
+    "reverse": "Reverse",
+    "posterior": "Posterior",
+    "sampler": "Sampler",
+    "digits": "Digits",
+    "museum": "Museum",
+}
 LOADED_LINKS = {"stylesheet", "preload", "modulepreload", "prefetch", "icon", "shortcut", "manifest", "preconnect"}
 
 
@@ -59,7 +69,11 @@ def dead_links(folder: Path) -> list[str]:
             elif parts.fragment and target.suffix == ".html":
                 page = soup(target)
                 name = unquote(parts.fragment)
-                if name and not page.find(id=name) and not page.find("a", attrs={"name": name}):
+                state = re.match(r"([a-z]+)\.[a-zA-Z0-9-]+=", name)
+                if state:
+                    if f"ddpm_edu.widgets.{WIDGETS.get(state[1])}" not in target.read_text("utf8"):
+                        dead.append(f"{path.relative_to(folder)}: {address} (no such widget)")
+                elif name and not page.find(id=name) and not page.find("a", attrs={"name": name}):
                     dead.append(f"{path.relative_to(folder)}: {address} (no such anchor)")
     return dead
 
