@@ -194,7 +194,7 @@ SLIPS: tuple[Slip, ...] = (
     ),
     Slip(
         "abar-index",
-        "ᾱ_t where ᾱ_{t−1} belongs",
+        "ᾱ_t where ᾱ_t−1 belongs",
         "sampling",
         "w_0 = sqrt(abar[t]) * beta[t] / (1 - abar[t])\nw_t = sqrt(alpha[t]) * (1 - abar[t]) / (1 - abar[t])",
         "w_0 = sqrt(abar[t-1]) * beta[t] / (1 - abar[t])\nw_t = sqrt(alpha[t]) * (1 - abar[t-1]) / (1 - abar[t])",
@@ -363,7 +363,7 @@ def step(
     variance: str = "beta",
     clip: bool = True,
 ) -> diffusion.Sample:
-    """`diffusion.p_sample` with a slip: one step back, from x_t, (B, …), to x_{t−1}.
+    """`diffusion.p_sample` with a slip: one step back, from x_t, (B, …), to x_t−1.
 
     variance: σ_t², "beta" or "beta_tilde". The other arguments are `p_sample`'s. Raises ValueError if t is outside 1…T, the
     variance is another or the strength is out of range.

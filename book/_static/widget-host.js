@@ -89,7 +89,7 @@
       const place = document.createElement('div');
       place.className = 'widget-place';
       const kind = String(state._anywidget_id || '').split('.').pop();
-      const key = { Laboratory: 'lab', ScheduleExplorer: 'schedule', Reverse: 'reverse', Posterior: 'posterior', Sampler: 'sampler', Digits: 'digits' }[kind];
+      const key = { Laboratory: 'lab', ScheduleExplorer: 'schedule', Reverse: 'reverse', Posterior: 'posterior', Sampler: 'sampler', Digits: 'digits', Museum: 'museum', Quiz: 'quiz' }[kind];
       if (key && !kept.has(key)) {
         kept.add(key);
         place.dataset.address = key;

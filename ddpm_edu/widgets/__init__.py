@@ -7,6 +7,7 @@ laid out like any other ipywidget. The sources beside this file are ES modules t
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -15,7 +16,7 @@ import traitlets
 
 from . import bundle, weights
 
-__all__ = ["Digits", "Laboratory", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
+__all__ = ["Digits", "Laboratory", "Museum", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -56,6 +57,17 @@ DIGITS_LIMITS: dict[str, tuple[float, float]] = {
 }
 DIGITS_SAMPLERS = ("ddim", "beta", "beta_tilde")
 
+#: The museum's own; museum-state.js holds the same.
+MUSEUM_LIMITS: dict[str, tuple[float, float]] = {
+    "T": (40, 1000),
+    "t": (0, 1000),
+    "strength": (0, 5),
+    "seed": (0, 2**31 - 1),
+}
+
+#: The quiz's own; quiz-state.js holds the same.
+QUIZ_LIMITS: dict[str, tuple[float, float]] = {"question": (1, 13), "seed": (0, 2**31 - 1)}
+
 KINDS = ("constant", "linear", "cosine", "drawn")
 COMPARED = ("nothing", "constant", "linear", "constant, same end")
 
@@ -69,11 +81,15 @@ TWO_HUMPS = tuple(
 class _Number(traitlets.TraitType):
     """A finite number within limits, or a whole one."""
 
-    def __init__(self, default: float, limits: tuple[float, float], whole: bool = False) -> None:
+    def __init__(
+        self, default: float | None, limits: tuple[float, float], whole: bool = False, or_none: bool = False
+    ) -> None:
         super().__init__(default)
-        self.limits, self.whole = limits, whole
+        self.limits, self.whole, self.or_none = limits, whole, or_none
 
-    def validate(self, obj: Any, value: Any) -> float:
+    def validate(self, obj: Any, value: Any) -> float | None:
+        if self.or_none and value is None:
+            return None
         kind = "a whole number" if self.whole else "a number"
         low, high = self.limits
         try:
@@ -259,6 +275,54 @@ class Sampler(anywidget.AnyWidget):
     @traitlets.default("histogram")
     def _two_humps(self) -> list[float]:
         return list(TWO_HUMPS)
+
+
+def exhibits() -> list[dict[str, Any]]:
+    """What stands beside each slip, and how strong it can be, as the museum in the page reads it; "none" comes first."""
+    from .. import slips
+
+    words = ("name", "title", "where", "wrong", "right", "seen", "why", "T")
+    return [
+        {name: getattr(slip, name) for name in words}
+        | {"strength": None if slip.strength is None else dataclasses.asdict(slip.strength)}
+        for slip in (slips.RIGHT, *slips.SLIPS)
+    ]
+
+
+class _Slip(traitlets.TraitType):
+    """The name of a slip, or "none"."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        names = [exhibit["name"] for exhibit in exhibits()]
+        if value not in names:
+            raise traitlets.TraitError(
+                f"{self.name} must be one of {', '.join(map(repr, names))}, but it was {value!r}"
+            )
+        return str(value)
+
+
+class Museum(anywidget.AnyWidget):
+    """The museum of slips in one dimension: what the sampler does when one line of it is wrong; see `ddpm_edu.slips`.
+
+    slip: its name there, or "none". T: steps, from 40 to 1000. t: where the walk stands, from T at its start to 0 at its end
+    (more than T counts as T). strength: the slip's own number, held within its limits, or None for the usual one.
+    seed: of all the noise. exhibits: the texts, which are the package's own.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("museum.js")
+    _css = bundle.stylesheet("museum.css")
+
+    slip = _Slip("no-root").tag(sync=True)
+    T = _Number(100, MUSEUM_LIMITS["T"], whole=True).tag(sync=True)
+    t = _Number(0, MUSEUM_LIMITS["t"], whole=True).tag(sync=True)
+    strength = _Number(None, MUSEUM_LIMITS["strength"], or_none=True).tag(sync=True)
+    seed = _Number(1, MUSEUM_LIMITS["seed"], whole=True).tag(sync=True)
+    exhibits = traitlets.List(traitlets.Dict(), read_only=True).tag(sync=True)
+
+    @traitlets.default("exhibits")
+    def _texts(self) -> list[dict[str, Any]]:
+        return exhibits()
 
 
 class Digits(anywidget.AnyWidget):

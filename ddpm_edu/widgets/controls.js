@@ -228,7 +228,7 @@ export function prose(text) {
     .replaceAll(' = ', '\u00a0=\u00a0')
     .replaceAll(' %', '\u00a0%')
     .replaceAll('N(0, 1)', 'N(0,\u00a01)')
-    .split(/(x̂_0|[xvβᾱsqαε]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? (piece === 'x̂_0' ? hatted('x', '0') : sub(piece[0], piece.slice(2))) : piece));
+    .split(/(x̂_0|[xvβᾱsqαεσ]_(?:t−1|[tT01]\b))/).map((piece, i) => (i % 2 ? (piece === 'x̂_0' ? hatted('x', '0') : sub(piece[0], piece.slice(2))) : piece));
 }
 
 /** A symbol under a hat, with an index or none. */
