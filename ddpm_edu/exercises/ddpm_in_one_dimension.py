@@ -59,6 +59,13 @@ def _beta_tilde(t: int, beta: np.ndarray) -> float:
     return float(beta[t] * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]))
 
 
+def _shifted(x_t: float, eps: float, z: float, t: int, beta: np.ndarray) -> float:
+    alpha_bar = np.cumprod(1 - beta)
+    with np.errstate(invalid="ignore"):  # at t = 1 it divides 0 by 0
+        mean = (x_t - beta[t - 1] / (1 - alpha_bar[t - 1]) ** 0.5 * eps) / (1 - beta[t - 1]) ** 0.5
+    return float(mean + (beta[t - 1] ** 0.5 * z if t > 1 else 0.0))
+
+
 program(
     "ancestral-step",
     _ancestral_step,
@@ -90,7 +97,12 @@ program(
             "You put the guessed noise in: it is taken out, with a minus sign.",
             lambda x_t, eps, z, t, beta: _step(x_t, eps, z, t, beta, sign=-1),
         ),
+        Slip(
+            "You read the arrays at t − 1, as if they began with β_1: they begin with the clean data, so that β_t is `beta[t]`.",
+            _shifted,
+        ),
     ],
+    why="Call it for t = T down to 1, with a network's guess and fresh z each time, and you have the whole sampler.",
 )
 
 
@@ -169,6 +181,7 @@ program(
             lambda x_t, eps, t, beta: float(np.clip(_guess(x_t, eps, t, beta), -1, 1)),
         ),
     ],
+    why="Where x̂_0 is in range this is the mean from the noise; where it is not, the step is held back.",
 )
 
 # entropy-of-one-bar: all mass in one of 32 bars on [−1, 1].

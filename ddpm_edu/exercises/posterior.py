@@ -127,6 +127,7 @@ program(
             lambda x_t, x_0, t, beta: (_posterior(x_t, x_0, t, beta)[0], _posterior(x_t, x_0, t, beta)[1] ** 0.5),
         ),
     ],
+    why="Of the data only x_0 enters, and nothing is approximate: this is what training can compare with.",
 )
 
 

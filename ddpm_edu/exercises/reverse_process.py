@@ -115,6 +115,7 @@ program(
             lambda x_t, score, slope, beta: (_tweedie(x_t, score, slope, beta)[0], beta / (1 - beta) * (1 + slope)),
         ),
     ],
+    why="Two numbers, the score at x_t and its slope, are all that the first two moments of the step back take from the data.",
 )
 
 

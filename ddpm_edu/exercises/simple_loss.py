@@ -78,6 +78,7 @@ program(
             lambda m_1, v_1, m_2, v_2: _gaussian_kl(m_1, v_1**2, m_2, v_2**2),
         ),
     ],
+    why="Every middle term of the bound is this function of four numbers, summed over the pixels.",
 )
 
 # error-exchange: ᾱ_t = 0.1, and the mean squared error of the guessed noise is 0.02.
@@ -149,6 +150,7 @@ program(
             lambda x_t, eps, alpha_t, alpha_bar_t: (x_t - (1 - alpha_bar_t) ** 0.5 * eps) / alpha_bar_t**0.5,
         ),
     ],
+    why="This is the one line in which a sampler turns what the network says into a step.",
 )
 
 # silent-network: pictures of 28 × 28 pixels, of mean square 0.9.

@@ -54,6 +54,7 @@ program(
             _naive,
         ),
     ],
+    why="With many draws this tends to log p(x) itself, while the mean of the logarithms tends to the bound, below it.",
 )
 
 # wide-proposals: from N(0.8, 10 · 0.2) to the true codes, N(0.8, 0.2).
