@@ -2,12 +2,14 @@
 
 Run it with `.venv/bin/python benchmarks/slips.py` for everything, or name the rows that are to be made anew:
 `… slips.py no-root last-noise`. Each row's digits are drawn and kept; then all that are kept are measured, and record.json
-and a picture NAME.png of each row's first 24 digits are written. `--draw` only draws, `--measure` only measures.
+and a picture NAME.png of each row's first 24 digits are written. `--draw` only draws, `--measure` only measures, and
+`--bits` does neither.
 
 Nothing is trained. All rows start from the same noise and draw with the same network: a slip in sampling is made by the
 sampler, and a slip in training by `slips.learnt`, which turns the network's answers into those that training would have led to.
 The chain is the one of the run, looked at 100 times. The rows of `kept-range` have 50 steps of schedules of their own, and
-tell the network the time whose signal-to-noise ratio is nearest.
+tell the network the time whose signal-to-noise ratio is nearest. `--bits` asks test digits what some slips cost in bits per
+dimension, with all 1000 steps.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from PIL import Image
 from ddpm_edu import data, diffusion, likelihood, plotting, record, schedules, slips
 
 FOLDER = Path(__file__).resolve().parents[1] / "runs" / "slips"
-N = 250  # digits a row
+N = 200  # digits a row
 TOGETHER = 50  # of them drawn at once
 STEPS = 100
 VARIANCE = "beta_tilde"
+DIGITS, GROUPS, REPEATS = 200, 5, 10  # test digits in a group, groups, and questions about each digit: for the bits
 
 
 class Row(NamedTuple):
@@ -56,20 +59,23 @@ ROWS = _rows()
 
 def main(arguments: list[str]) -> None:
     flags, names = ([a for a in arguments if a.startswith("--") == flag] for flag in (True, False))
-    unknown = (set(names) - set(ROWS)) | (set(flags) - {"--draw", "--measure"})
+    unknown = (set(names) - set(ROWS)) | (set(flags) - {"--draw", "--measure", "--bits"})
     if unknown:
         sys.exit(f"rows must be of {', '.join(ROWS)}, but there was {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    if "--measure" not in flags:
-        network, config = record.load_run(record.find_run("cpu"))
+    network, config = record.load_run(record.find_run("cpu"))
+    schedule = config.make_schedule()
+    if not {"--measure", "--bits"} & set(flags):
         for name in names or ROWS:
-            images, facts = drawn(name, network, config.make_schedule())
+            images, facts = drawn(name, network, schedule)
             record.save_tensors(FOLDER / f"drawn-{name}.safetensors", {"images": torch.from_numpy(images)})
             write({name: facts})
             print(f"{name:24} {facts['seconds']} s", flush=True)
-    if "--draw" not in flags:
+    if not {"--draw", "--bits"} & set(flags):
         measure()
+    if not {"--draw", "--measure"} & set(flags):
+        count_bits(network, schedule)
 
 
 def drawn(name: str, network: diffusion.Model, schedule: schedules.NoiseSchedule) -> tuple[np.ndarray, dict[str, Any]]:
@@ -140,6 +146,31 @@ def measure() -> None:
         facts = judge.measure(images)
         write({name: facts}, {"floor": round(judge.floor, 3), "floor_spread": round(judge.floor_spread, 3)})
         print(f"{name:24} {facts['frechet']:8.2f} ± {facts['stderr']:.2f}", flush=True)
+
+
+def count_bits(network: diffusion.Model, schedule: schedules.NoiseSchedule) -> None:
+    """What a slip costs in bits per dimension: the difference from none on the same digits with the same times and noise."""
+    x_0 = torch.from_numpy(data.to_unit_range(data.mnist("test").images[: DIGITS * GROUPS]))
+    models: dict[str, tuple[diffusion.Model, Any]] = {
+        "none": (network, VARIANCE),
+        "no-root": (network, likelihood.variances(VARIANCE, schedule) ** 2),
+        "time-early": (lambda x_t, t: network(x_t, t - 1), VARIANCE),
+        "never-visited-once": (lambda x_t, t: network(x_t, t) * (t < schedule.T)[:, None, None, None], VARIANCE),
+    }
+    found, right = {}, np.zeros(GROUPS)
+    for name, (model, variance) in models.items():
+        totals = []
+        for group, part in enumerate(x_0.split(DIGITS)):
+            rng = torch.Generator().manual_seed(group)
+            with torch.inference_mode():
+                totals.append(likelihood.ledger(model, schedule.to("cpu"), part, variance, REPEATS, rng).bits_per_dim)
+        right = np.array(totals) if name == "none" else right
+        more = np.array(totals) - right
+        found[name] = {"bits_per_dim": round(float(np.mean(totals)), 4), "bits_more": round(float(more.mean()), 4)}
+        found[name]["bits_more_stderr"] = round(float(more.std(ddof=1) / GROUPS**0.5), 4)
+        print(f"{name:24} {found[name]['bits_per_dim']} bits", flush=True)
+    asked = {"digits": DIGITS * GROUPS, "questions": DIGITS * GROUPS * (REPEATS + 1), "steps": schedule.T}
+    write(found, {"bits": asked})
 
 
 def write(rows: dict[str, dict[str, Any]], also: dict[str, Any] | None = None) -> None:
