@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import inspect
 import io
+import itertools
 import linecache
 import signal
 import threading
@@ -70,8 +71,7 @@ class Guard:
 
     def _timed(self, work: Callable[[], Any], seconds: float) -> tuple[Any, BaseException | None]:
         try:
-            # The alarm rings again and again, in case the function swallows the exception.
-            signal.setitimer(signal.ITIMER_REAL, seconds, 2e-3)
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
                 return _inside(work), None
             finally:
@@ -110,7 +110,12 @@ def _inside(work: Callable[[], Any]) -> Any:
 
 def _ring(signum: int, frame: FrameType | None) -> None:
     if any(each.f_code is _inside.__code__ for each in _stack(frame)):
+        # Ring again, after ever other delays, in case that the function catches this one and goes on.
+        signal.setitimer(signal.ITIMER_REAL, next(_DELAYS))
         raise TooLong
+
+
+_DELAYS = itertools.cycle([1e-3, 1e-6, 1e-6, 1e-5])
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

@@ -16,10 +16,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -31,10 +32,19 @@ from .verdict import Verdict, not_yet
 
 INPUTS = 100
 """On how many random inputs a function is tried."""
-CALL, TRYING, ALL = 1.0, 0.6, 1.5
+CALL, TRYING, ALL = 1.0, 0.5, 1.2
 """Seconds: for one call, until no further input is tried, and until the search for a smaller input ends."""
+ALWAYS = {"none", "type"}
+"""Faults that say all, without an input, where a function has them everywhere."""
+FEWEST = 10
+"""How many inputs are tried even if it takes longer, and how many right ones must lie elsewhere before a verdict says that
+a function is wrong in one place only."""
 FLOOR = 1e-3
 """Results below this are compared with its share, so that a rounding error beside an exact 0 does no harm."""
+
+
+Given = Mapping[str, Any]
+Test = Callable[[Given], bool]
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Fault:
 class Trial:
     """One input, what the function made of it (None if no numbers) and what is wrong with that, if anything."""
 
-    given: Mapping[str, Any]
+    given: Given
     outcome: Outcome
     result: Any
     fault: Fault | None
@@ -82,21 +92,24 @@ def check(name: str, function: Any) -> Verdict:
     way = _way(exercise, function)
     if isinstance(way, str):
         return not_yet(way)
-    began = time.monotonic()
     with Guard() as guard, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # The simplest input first, then those furthest from it: a slow function meets few, and they should tell something.
+        simplest, *others = inputs(name)
         trials: list[Trial] = []
-        for given in inputs(name):
+        began = time.monotonic()
+        for given in [simplest, *reversed(others)]:
             trials.append(_try(exercise, function, way, guard, given, CALL))
-            if trials[-1].outcome.endless or time.monotonic() - began > TRYING:
+            used = time.monotonic() - began
+            if trials[-1].outcome.endless or used > (TRYING if len(trials) >= FEWEST else ALL):
                 break
         wrong = [trial for trial in trials if trial.fault]
         if not wrong:
             return _right(exercise, len(trials))
-        smallest = wrong[0]
+        smallest = min(wrong, key=lambda trial: len(_inputs_typed(trial.given)))
         if not smallest.outcome.endless:
 
-            def attempt(given: Mapping[str, Any]) -> Trial:
+            def attempt(given: Given) -> Trial:
                 return _try(exercise, function, way, guard, given, max(1e-3, ALL - (time.monotonic() - began)))
 
             smallest = _smallest(exercise, smallest, attempt, began + ALL)
@@ -105,13 +118,13 @@ def check(name: str, function: Any) -> Verdict:
 
 
 @cache
-def inputs(name: str) -> tuple[Mapping[str, Any], ...]:
+def inputs(name: str) -> tuple[Given, ...]:
     """The inputs on which the answers to the program `name` are tried; the first is the simplest."""
     exercise = register.find(name)
     assert isinstance(exercise, Program)
-    drawn: list[Mapping[str, Any]] = []
+    drawn: list[Given] = []
 
-    def collect(given: Mapping[str, Any]) -> bool:
+    def collect(given: Given) -> bool:
         drawn.append(given)
         return False
 
@@ -141,7 +154,7 @@ class _Way:
     by_keyword: bool
     same_names: bool
 
-    def call(self, function: Any, given: Mapping[str, Any]) -> Any:
+    def call(self, function: Any, given: Given) -> Any:
         return function(**given) if self.by_keyword else function(*given.values())
 
 
@@ -151,7 +164,7 @@ def _way(exercise: Program, function: Any) -> _Way | str:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return _Way(False, True)
-    for way in (_Way(True, True), _Way(False, False)):
+    for way in (_Way(True, True), _Way(False, len(exercise.parameters) == 1)):
         try:
             if way.by_keyword:
                 signature.bind(**dict.fromkeys(exercise.parameters))
@@ -173,12 +186,12 @@ def _no_function(name: str, value: Any) -> str:
     return f"You handed over {shown(value)}, which is not a function. {hint}"
 
 
-def _try(exercise: Program, function: Any, way: _Way, guard: Guard, given: Mapping[str, Any], seconds: float) -> Trial:
+def _try(exercise: Program, function: Any, way: _Way, guard: Guard, given: Given, seconds: float) -> Trial:
     """Call the function on copies of the arguments and judge what comes."""
     expected = _expected(exercise, given)
     size = sum(part.size for part in expected) if isinstance(expected, tuple) else expected.size
 
-    def work(mine: Mapping[str, Any]) -> Any:
+    def work(mine: Given) -> Any:
         value = way.call(function, mine)
         try:
             return convert(value, size)
@@ -211,7 +224,7 @@ def _try(exercise: Program, function: Any, way: _Way, guard: Guard, given: Mappi
     return Trial(given, outcome, result, fault)
 
 
-def _expected(exercise: Program, given: Mapping[str, Any]) -> Any:
+def _expected(exercise: Program, given: Given) -> Any:
     return convert(exercise.truth(**copy.deepcopy(dict(given))), 10**9)
 
 
@@ -235,7 +248,9 @@ def _numbers(value: Any, size: int) -> np.ndarray:
     if isinstance(value, (dict, set, frozenset)):
         raise Unfit("type", f"Your function returns a `{kind}`; it must return numbers.")
     if isinstance(value, (list, tuple)) and len(value) > 10 * size + 1000:
-        raise Unfit("shape", f"Your function returns {len(value)} values; {size} are expected.")
+        raise Unfit(
+            "shape", f"Your function returns {_count(len(value))}, where {_count(size, ' is', ' are')} expected."
+        )
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach().cpu()
         value = value.resolve_conj().numpy() if value.is_complex() else _from_tensor(value)
@@ -247,6 +262,8 @@ def _numbers(value: Any, size: int) -> np.ndarray:
         rows = isinstance(value, (list, tuple)) and len({np.shape(row) for row in value}) > 1
         why = "a list whose rows differ in length" if rows else f"a `{kind}`"
         raise Unfit("type", f"Your function returns {why}; it must return numbers.") from None
+    if array.size > 10 * size + 1000:
+        raise Unfit("shape", f"Your function returns {_form(array)}, where {_count(size, ' is', ' are')} expected.")
     if array.dtype.kind == "c":
         raise Unfit(
             "complex", f"Your function returns complex numbers, {_text(array)}: is there the root of a negative number?"
@@ -267,7 +284,7 @@ def _compare(expected: Any, result: Any, relative: float) -> Fault | None:
     if result.dtype == np.bool_ and expected.dtype != np.bool_:
         return Fault("type", (f"Your function returns {_text(result)}, a truth value; it must return numbers.",))
     if result.shape != expected.shape:
-        return Fault("shape", (f"Your function returns {_form(result)}; expected is {_form(expected)}.",))
+        return Fault("shape", (f"Your function returns {_form(result)}, where {_form(expected)} is expected.",))
     came, right = result.astype(np.float64), expected.astype(np.float64)
     bad = ~np.isfinite(came) & np.isfinite(right)
     if bad.any():
@@ -298,8 +315,7 @@ def _compare_tuples(expected: Any, result: Any, relative: float) -> Fault | None
     came = len(result) if isinstance(result, tuple) else 1
     if wanted != came:
         return Fault(
-            "shape",
-            (f"Your function returns {_count(came)}; expected {'is' if wanted == 1 else 'are'} {_count(wanted)}.",),
+            "shape", (f"Your function returns {_count(came)}, where {_count(wanted, ' is', ' are')} expected.",)
         )
     for place, (right, mine) in enumerate(zip(expected, result, strict=True)):
         fault = _compare(right, mine, relative)
@@ -335,12 +351,12 @@ def _alike(exercise: Program, slip: Callable[..., Any], trial: Trial) -> bool:
         return False
 
 
-def _smallest(exercise: Program, first: Trial, attempt: Callable[[Mapping[str, Any]], Trial], until: float) -> Trial:
+def _smallest(exercise: Program, first: Trial, attempt: Callable[[Given], Trial], until: float) -> Trial:
     """The trial with the smallest input that is wrong in the same way as `first`."""
     assert first.fault is not None
     kind, best = first.fault.kind, first
 
-    def wrong(given: Mapping[str, Any]) -> bool:
+    def wrong(given: Given) -> bool:
         nonlocal best
         if time.monotonic() > until:
             raise _Enough
@@ -355,7 +371,7 @@ def _smallest(exercise: Program, first: Trial, attempt: Callable[[Mapping[str, A
     return best
 
 
-def _search(exercise: Program, condition: Callable[[Mapping[str, Any]], bool]) -> None:
+def _search(exercise: Program, condition: Callable[[Given], bool]) -> None:
     """Let hypothesis draw inputs until the condition holds, and shrink the one on which it does."""
     import hypothesis
     from hypothesis import Phase, Verbosity, errors
@@ -368,7 +384,7 @@ def _search(exercise: Program, condition: Callable[[Mapping[str, Any]], bool]) -
         suppress_health_check=list(hypothesis.HealthCheck),
         verbosity=Verbosity.quiet,
     )
-    with _no_folder():
+    with _undisturbed():
         try:
             hypothesis.find(_drawn(exercise), condition, settings=settings, random=random.Random(0))
         except errors.NoSuchExample:
@@ -391,31 +407,37 @@ def _drawn(exercise: Program) -> Any:
 
 
 @contextmanager
-def _no_folder() -> Iterator[None]:
-    """Keep hypothesis from leaving its folder `.hypothesis` where the reader works."""
-    from hypothesis import configuration
+def _undisturbed() -> Iterator[None]:
+    """Keep hypothesis from reading constants out of the reader's modules, and from leaving a folder where they work.
 
-    name = "__hypothesis_home_directory"
-    before = getattr(configuration, name, None)
-    with tempfile.TemporaryDirectory(prefix="ddpm-edu-") as folder:
+    It would otherwise draw other inputs on every machine, spend half a second on reading, and write `.hypothesis`.
+    """
+    from hypothesis import configuration
+    from hypothesis.internal.conjecture import providers
+
+    with tempfile.TemporaryDirectory(prefix="ddpm-edu-") as folder, ExitStack() as stack:
+        stack.callback(
+            configuration.set_hypothesis_home_dir, getattr(configuration, "__hypothesis_home_directory", None)
+        )
         configuration.set_hypothesis_home_dir(folder)
-        try:
-            yield
-        finally:
-            configuration.set_hypothesis_home_dir(before)
+        if hasattr(providers, "_get_local_constants"):
+            stack.enter_context(mock.patch.object(providers, "_get_local_constants", providers.Constants))
+        yield
 
 
 def _right(exercise: Program, tried: int) -> Verdict:
-    inputs = "1 input" if tried == 1 else f"{tried} random inputs"
-    first = f"Right: it agrees with the book's own function on {inputs}."
+    where = f"{tried} random input{'s' * (tried != 1)}"
+    if tried < FEWEST < len(inputs(exercise.name)):
+        where += ", as many as there was time for; it is slow"
+    first = f"Right: it agrees with the book's own function on {where}."
     return Verdict(True, (first, exercise.why) if exercise.why else (first,))
 
 
 def _verdict(exercise: Program, way: _Way, smallest: Trial, trials: list[Trial], slip: str | None) -> Verdict:
     assert smallest.fault is not None
-    typed = ", ".join(f"{name} = {_typed(value)}" for name, value in smallest.given.items())
     sentences = list(smallest.fault.sentences)
-    sentences.append(f"This is for `{typed}`, the smallest such input that was found.")
+    if smallest.fault.kind not in ALWAYS or any(trial.fault is None for trial in trials):
+        sentences.append(f"This is for `{_inputs_typed(smallest.given)}`, the smallest such input that was found.")
     if slip is not None:
         sentences.append(slip)
     else:
@@ -435,43 +457,54 @@ def _only(smallest: Trial, trials: list[Trial]) -> list[str]:
     if not right:
         return []
     share = f"It is right on {len(right)} of {len(trials)} inputs"
-    places = (_place(name, wrong, right) for name in smallest.given)
-    place = next((each for each in places if each), None)
-    return [f"{share}, and wrong only where {place}." if place else f"{share}."]
+    if smallest.outcome.endless:
+        return [f"{share}."]
+    for words, has in _places(wrong):
+        within = sum(map(has, right))
+        # A place explains the faults if all of them lie there, much of what lies there is wrong, and enough lies elsewhere.
+        if all(map(has, wrong)) and len(right) - within >= FEWEST and within <= 2 * len(wrong):
+            return [f"{share}, and wrong only where {words}."]
+    return [f"{share}."]
 
 
-def _place(name: str, wrong: list[Mapping[str, Any]], right: list[Mapping[str, Any]]) -> str | None:
-    """What the wrong inputs have in common, and no right one has, in one argument; in words."""
-    bad, good = [given[name] for given in wrong], [given[name] for given in right]
-    if all(map(np.ndim, bad)) and not any(map(np.ndim, good)):
-        return f"`{name}` is an array"
-    if not any(map(np.ndim, bad)) and all(map(np.ndim, good)):
-        return f"`{name}` is a single number"
-    if all(map(np.ndim, bad + good)):
-        if min(map(np.size, bad)) > 1 >= max(map(np.size, good)):
-            return f"`{name}` holds more than one value"
-        return None
-    if any(map(np.ndim, bad + good)) or not all(isinstance(value, (int, float)) for value in bad + good):
-        return None
-    if min(bad) == max(bad) and bad[0] not in good:
-        return f"`{name} = {_typed(bad[0])}`"
-    for other, value in wrong[0].items():
-        if (
-            isinstance(bad[0], int)
-            and np.ndim(value) == 1
-            and _last(name, other, wrong, all)
-            and not _last(name, other, right, any)
-        ):
-            return f"`{name}` is the last index of `{other}`"
-    if min(bad) > max(good):
-        return f"`{name}` is large: it was right up to {_typed(max(good))}, and wrong from {_typed(min(bad))} on"
-    if max(bad) < min(good):
-        return f"`{name}` is small: it was right down to {_typed(min(good))}, and wrong from {_typed(max(bad))} on"
-    return None
+def _places(wrong: list[Given]) -> Iterator[tuple[str, Test]]:
+    """What wrong inputs may have in common: in words, and as a test of an input."""
+    for name in wrong[0]:
+        values = [given[name] for given in wrong]
+        numbers = all(isinstance(value, (int, float)) for value in values)
+        if numbers:
+            yield f"`{name} = {_typed(values[0])}`", _with(name, partial(_equal, values[0]))
+        if numbers and isinstance(values[0], int):
+            for other in wrong[0]:
+                if all(np.ndim(given[other]) == 1 for given in wrong):
+                    yield f"`{name}` is the last index of `{other}`", partial(_last, name, other)
+        yield f"`{name}` is an array", _with(name, lambda value: np.ndim(value) > 0)
+        yield f"`{name}` is a single number", _with(name, lambda value: np.ndim(value) == 0)
+        yield f"`{name}` holds more than one value", _with(name, lambda value: np.size(value) > 1)
+        if numbers:
+            yield f"`{name}` is negative", _with(name, lambda value: np.ndim(value) == 0 and value < 0)
+            yield f"`{name}` is at least {_typed(min(values))}", _with(name, partial(_at_least, min(values)))
+            yield f"`{name}` is at most {_typed(max(values))}", _with(name, partial(_at_most, max(values)))
 
 
-def _last(name: str, other: str, given: list[Mapping[str, Any]], which: Callable[..., bool]) -> bool:
-    return which(each[name] == len(each[other]) - 1 for each in given)
+def _with(name: str, test: Callable[[Any], bool]) -> Test:
+    return lambda given: test(given[name])
+
+
+def _equal(value: Any, other: Any) -> bool:
+    return np.ndim(other) == 0 and bool(value == other)
+
+
+def _at_least(least: Any, value: Any) -> bool:
+    return np.ndim(value) > 0 or bool(value >= least)
+
+
+def _at_most(most: Any, value: Any) -> bool:
+    return np.ndim(value) > 0 or bool(value <= most)
+
+
+def _last(name: str, other: str, given: Given) -> bool:
+    return bool(given[name] == np.size(given[other]) - 1)
 
 
 def _endless(seconds: float) -> str:
@@ -511,8 +544,8 @@ def _differs(right: np.ndarray, came: np.ndarray, off: np.ndarray) -> str:
         place = tuple(int(k) for k in np.argwhere(off)[0])
         at = place[0] if len(place) == 1 else place
         right, came = right[place], came[place]
-        return f"At index {at}, expected is {_pair(right, came)}."
-    return f"Expected is {_pair(right, came)}."
+        return f"At index {at}, {_pair(right, came)}."
+    return f"{_pair(right, came)}."
 
 
 def _pair(right: np.ndarray, came: np.ndarray) -> str:
@@ -520,15 +553,15 @@ def _pair(right: np.ndarray, came: np.ndarray) -> str:
         texts = _text(right, digits=digits), _text(came, digits=digits)
         if texts[0] != texts[1]:
             break
-    return f"{texts[0]}, but your function returned {texts[1]}"
+    return f"{texts[0]} is expected, but your function returned {texts[1]}"
 
 
 def _form(array: np.ndarray) -> str:
     return f"an array of shape `{array.shape}`" if array.ndim else "one number"
 
 
-def _count(values: int) -> str:
-    return "one value" if values == 1 else f"{values} values"
+def _count(values: int, one: str = "", more: str = "") -> str:
+    return f"1 value{one}" if values == 1 else f"{values} values{more}"
 
 
 def _text(array: np.ndarray, where: Any = None, digits: int = 6) -> str:
@@ -550,6 +583,10 @@ def _number(value: Any, digits: int) -> str:
     if isinstance(value, complex):
         return f"{value:.{digits}g}"
     return str(value) if isinstance(value, (bool, int)) else f"{value:.{digits}g}"
+
+
+def _inputs_typed(given: Given) -> str:
+    return ", ".join(f"{name} = {_typed(value)}" for name, value in given.items())
 
 
 def _typed(value: Any) -> str:

@@ -38,9 +38,9 @@ def whole(low: int, high: int) -> SearchStrategy[int]:
 
 
 def steps(T: int) -> SearchStrategy[int]:
-    """A step t from 1 to T; 1 first, and 1 and T more often than by chance, because programs stumble there."""
+    """A step t from 1 to T; 1 first, and the ends more often than by chance, because programs stumble there."""
     arguments.integer("T", T, 1)
-    return strategies.one_of(strategies.just(1), strategies.integers(1, T), strategies.just(T))
+    return strategies.one_of(strategies.integers(1, T), strategies.just(T))
 
 
 def one_of(values: Sequence[Any]) -> SearchStrategy[Any]:
@@ -66,7 +66,8 @@ def like(other: Any, low: float, high: float) -> SearchStrategy[Any]:
 
 def betas(low: float = 0.01, high: float = 0.5, longest: int = 6) -> SearchStrategy[np.ndarray]:
     """β of a schedule of 1 to `longest` steps: shape (T + 1,), β_0 = 0 and the others from `low` to `high`, in any order."""
-    return strategies.lists(numbers(low, high), min_size=1, max_size=longest).map(lambda row: np.array([0.0, *row]))
+    steps = strategies.integers(1, longest).flatmap(lambda T: _filled(numbers(low, high), (T,)))
+    return steps.map(lambda row: np.concatenate([[0.0], row]))
 
 
 def alpha_bars(low: float = 0.01, high: float = 0.5, longest: int = 6) -> SearchStrategy[np.ndarray]:
