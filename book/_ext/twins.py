@@ -376,6 +376,8 @@ class Rewriter:
             return self.references()
         if name == "checked-equations":
             return self.checked_equations()
+        if name == "symbols":
+            return f"\n{self.running(symbols.markdown_table())}\n"
         if name == "derivation-map":
             return f"\n{wayfinding.markdown_map()}\n"
         if name == "reading-times":

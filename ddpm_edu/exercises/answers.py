@@ -139,7 +139,8 @@ def shown(value: Any, longest: int = 60) -> str:
 
 def _read_text(text: str) -> tuple[float, float | None]:
     quoted = shown(text, 40)
-    plain = re.sub(r"[−–]", "-", text.strip()).translate(_SUPERSCRIPTS)
+    plain = re.sub(r"[−–]", "-", text.strip())
+    plain = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda raised: "^" + raised[0].translate(_SUPERSCRIPTS), plain)
     plain = re.sub(r"^(≈|~|=|about|ca\.)\s*", "", plain)
     if not plain:
         raise ValueError(f"There is nothing to judge yet. {_NO_NUMBER}")
@@ -157,7 +158,7 @@ def _read_text(text: str) -> tuple[float, float | None]:
     return (number / 100, number) if percent else (number, None)
 
 
-_SUPERSCRIPTS = str.maketrans({"⁻": "^-"} | {digit: str(k) for k, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")})
+_SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 _DECIMAL = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 
 
