@@ -25,21 +25,21 @@ predict(
             lambda: 0.0,
         ),
         Slip(
-            "You gave the variance of x_20, the noise that both share. On the way to x_50 it is shrunk by √(ᾱ_50/ᾱ_20).",
+            "You gave the variance of x₂₀, the noise that both share. On the way to x₅₀ it is shrunk by √(ᾱ₅₀/ᾱ₂₀).",
             lambda: 1 - _kept(20),
         ),
         Slip(
-            "You shrank the shared noise by ᾱ_50/ᾱ_20. Only one of the two is shrunk, x_50, and by the root of that.",
+            "You shrank the shared noise by ᾱ₅₀/ᾱ₂₀. Only one of the two is shrunk, x₅₀, and by the root of that.",
             lambda: _kept(50) / _kept(20) * (1 - _kept(20)),
         ),
         Slip(
-            "You shrank the shared noise by √ᾱ_50, as if all 50 steps lay behind it. After x_20 only 30 steps follow: "
-            "ᾱ_50/ᾱ_20 takes the place of ᾱ_50.",
+            "You shrank the shared noise by √ᾱ₅₀, as if all 50 steps lay behind it. After x₂₀ only 30 steps follow: "
+            "ᾱ₅₀/ᾱ₂₀ takes the place of ᾱ₅₀.",
             lambda: math.sqrt(_kept(50)) * (1 - _kept(20)),
         ),
     ],
-    why="On one walk x_50 is √(ᾱ_50/ᾱ_20) x_20 plus noise that is independent of x_20, and the variance of x_20 is 1 − ᾱ_20. "
-    "With β = 0.02 throughout, ᾱ_20 = 0.98^20 and ᾱ_50/ᾱ_20 = 0.98^30.",
+    why="On one walk x₅₀ is √(ᾱ₅₀/ᾱ₂₀) x₂₀ plus noise that is independent of x₂₀, and the variance of x₂₀ is 1 − ᾱ₂₀. "
+    "With β = 0.02 throughout, ᾱ₂₀ = 0.98^20 and ᾱ₅₀/ᾱ₂₀ = 0.98^30.",
 )
 
 
@@ -141,6 +141,7 @@ program(
             lambda x_0, t, alpha_bar, eps: (1 - alpha_bar[t]) ** 0.5 * x_0 + alpha_bar[t] ** 0.5 * eps,
         ),
     ],
+    why="All of training rests on this line: one draw, however large t is.",
 )
 
 program(
@@ -177,4 +178,5 @@ program(
             lambda x_s, s, t, alpha_bar, eps: _mix(x_s, alpha_bar[t - s], eps),
         ),
     ],
+    why="With s = 0 it is the jump from clean data, and with s = t − 1 a single step.",
 )

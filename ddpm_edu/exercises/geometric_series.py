@@ -140,4 +140,5 @@ program(
             lambda beta: beta,
         ),
     ],
+    why="Added up they give 1 − ᾱ_T, whatever the β are; the next exercise proves it.",
 )

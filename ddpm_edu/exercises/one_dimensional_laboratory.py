@@ -117,4 +117,5 @@ program(
             lambda v_0, alpha, beta, t: alpha**t * v_0 + beta * t,
         ),
     ],
+    why="It holds for every α: the quotient β(1−α^t)/(1−α), which is shorter, has no value at α = 1.",
 )

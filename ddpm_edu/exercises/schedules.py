@@ -93,7 +93,7 @@ predict(
         ),
     ],
     why="ᾱ goes from 0.5 to 0.5 · 0.8 = 0.4, so the ratio goes from 1 to 2/3. Where ᾱ is nearly 1 the same β is a much larger step "
-    "in nats, because there it multiplies the little noise that is there.",
+    "in nats: it multiplies the little noise that there is.",
 )
 
 
@@ -124,6 +124,7 @@ program(
             lambda beta: np.exp(-np.cumsum(beta)),
         ),
     ],
+    why="Because β_0 = 0 stands at index 0, no product has to be shifted.",
 )
 
 program(
@@ -149,4 +150,5 @@ program(
             lambda alpha_bar: np.append(0.0, alpha_bar[:-1] / alpha_bar[1:] - 1),
         ),
     ],
+    why="A schedule can be told by its β or by its ᾱ; either gives the other.",
 )

@@ -104,4 +104,5 @@ program(
             lambda x, B, eps: math.exp(-B / 2) * x + math.sqrt(B) * eps,
         ),
     ],
+    why="One draw is enough for a stretch of any length, and nothing in it is approximate.",
 )
