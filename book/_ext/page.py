@@ -49,7 +49,11 @@ BRAND_ICONS = ["github"]
 SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar" role="complementary" aria-label="Chapters">'
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
 UNWANTED_OUTPUT = ("vendor/fontawesome", "sphinx-thebe.*", "design-tabs.js", "sphinx-design.*")
-_FORMULA = re.compile(r'([(\[“‘]?)(<span class="math notranslate nohighlight">.*?</span>)([,.;:!?)\]”’]*)', re.DOTALL)
+_FORMULA = re.compile(
+    r'([(\[“‘]?)((?:<a class="[^"]*symbol-link[^>]*>)?<span class="math notranslate nohighlight">.*?</span>(?:</a>)?)'
+    r"([,.;:!?)\]”’]*)",
+    re.DOTALL,
+)
 _X_0 = re.compile(r"(\\hat\s*\{?\s*x\s*\}?|(?<![A-Za-z\\])x)_(?:0|\{0\})(?!\d)(\^(?:\{[^{}]*\}|\S))?")
 
 

@@ -23,6 +23,7 @@ import checked_equations
 import derivation
 import jupytext
 import nbformat
+import symbols
 import wayfinding
 import yaml
 from build import BUILD, quiet_kernels

@@ -3,7 +3,7 @@
   const mark = () => {
     for (const box of document.querySelectorAll("div.math, mjx-container[display='true'], div.cell_output .output")) {
       if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
-      else box.removeAttribute("tabindex");
+      else if (!("symbols" in box.dataset)) box.removeAttribute("tabindex"); // symbols.js walks through these
     }
   };
   const start = () => {
