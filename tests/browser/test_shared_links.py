@@ -12,6 +12,7 @@ from widget_pages import Visit
 from ddpm_edu import widgets
 
 Open = Callable[..., Visit]
+T = """Number(document.querySelector('.ddpm input.typed[aria-label^="t,"]').value)"""
 STATE = "#lab.alpha=1&lab.beta=0.01&lab.t=500"
 
 
@@ -94,15 +95,14 @@ def t(page: Visit) -> int:
 
 def test_it_moves_by_itself_until_the_reader_takes_hold(opened: Open) -> None:
     page = opened("", widgets.Laboratory(playing=True, compact=True))
-    page.page.wait_for_function("Number(document.querySelector('.ddpm input.typed[aria-label^=\"t,\"]').value) > 5")
+    page.page.wait_for_function(f"{T} > 5")
     assert page.page.evaluate("location.hash") == ""  # nothing of the show is kept
     page.slider("α").press("ArrowRight")
     stopped = t(page)
     page.page.wait_for_timeout(300)
     assert t(page) == stopped
     page.press("Play")
-    page.page.wait_for_timeout(300)
-    assert t(page) > stopped
+    page.page.wait_for_function(f"{T} > {stopped}")
 
 
 def test_a_press_on_pause_pauses(opened: Open) -> None:
