@@ -172,7 +172,7 @@ SLIPS: tuple[Slip, ...] = (
     ),
     Slip(
         "uniform-noise",
-        "rand in place of randn",
+        "uniform noise in place of normal",
         "sampling",
         "z = torch.rand_like(x)",
         "z = torch.randn_like(x)",

@@ -16,7 +16,7 @@ import traitlets
 
 from . import bundle, weights
 
-__all__ = ["Digits", "Laboratory", "Museum", "Posterior", "Reverse", "Sampler", "ScheduleExplorer"]
+__all__ = ["Digits", "Laboratory", "Museum", "Posterior", "Quiz", "Reverse", "Sampler", "ScheduleExplorer"]
 
 #: What a trait may be, wider than the sliders; state.js holds the same limits for typed values and the address.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -318,6 +318,26 @@ class Museum(anywidget.AnyWidget):
     t = _Number(0, MUSEUM_LIMITS["t"], whole=True).tag(sync=True)
     strength = _Number(None, MUSEUM_LIMITS["strength"], or_none=True).tag(sync=True)
     seed = _Number(1, MUSEUM_LIMITS["seed"], whole=True).tag(sync=True)
+    exhibits = traitlets.List(traitlets.Dict(), read_only=True).tag(sync=True)
+
+    @traitlets.default("exhibits")
+    def _texts(self) -> list[dict[str, Any]]:
+        return exhibits()
+
+
+class Quiz(anywidget.AnyWidget):
+    """A quiz on the museum: a symptom, worked out in the page by the slipped sampler, and four slips to choose from.
+
+    question: from 1 to 13. seed: of the order, of the answers to choose from and of all the noise. What the reader has
+    answered is kept by the page, not here. exhibits: the texts, which are the package's own.
+    A trait that is set to anything else raises TraitError naming it, the value and what is allowed.
+    """
+
+    _esm = bundle.bundled("quiz.js")
+    _css = bundle.stylesheet("museum.css")
+
+    question = _Number(1, QUIZ_LIMITS["question"], whole=True).tag(sync=True)
+    seed = _Number(1, QUIZ_LIMITS["seed"], whole=True).tag(sync=True)
     exhibits = traitlets.List(traitlets.Dict(), read_only=True).tag(sync=True)
 
     @traitlets.default("exhibits")
