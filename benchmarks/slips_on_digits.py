@@ -1,7 +1,7 @@
 """What each slip of the museum does to digits: grids and Fréchet distances of the run `cpu`, written to runs/slips/.
 
-Run it with `.venv/bin/python benchmarks/slips.py` for everything, or name the rows that are to be made anew:
-`… slips.py no-root last-noise`. Each row's digits are drawn and kept; then all that are kept are measured, and record.json
+Run it with `.venv/bin/python benchmarks/slips_on_digits.py` for everything, or name the rows that are to be made anew:
+`… slips_on_digits.py no-root last-noise`. Each row's digits are drawn and kept; then all that are kept are measured, and record.json
 and a picture NAME.png of each row's first 24 digits are written. `--draw` only draws, `--measure` only measures, and
 `--bits` does neither.
 
@@ -29,8 +29,8 @@ from PIL import Image
 from ddpm_edu import data, diffusion, likelihood, plotting, record, schedules, slips
 
 FOLDER = Path(__file__).resolve().parents[1] / "runs" / "slips"
-N = 200  # digits a row
-TOGETHER = 50  # of them drawn at once
+N = 128  # digits a row
+TOGETHER = 64  # of them drawn at once
 STEPS = 100
 VARIANCE = "beta_tilde"
 DIGITS, GROUPS, REPEATS = 200, 5, 10  # test digits in a group, groups, and questions about each digit: for the bits
