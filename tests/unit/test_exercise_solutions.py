@@ -13,6 +13,7 @@ from ddpm_edu.exercises import answers, checker, register
 from ddpm_edu.exercises.register import CHAPTERS, Prediction, Program
 
 SECONDS = 2.0
+"""Of work for one verdict: the clock on the wall would also measure whatever else the machine does."""
 BLOCK = re.compile(
     r"^(?P<fence>`{3,})\{(?P<kind>predict|exercise|solution)\}[ \t]*(?P<argument>\S*)\n(?P<body>.*?)^(?P=fence)[ \t]*$",
     re.M | re.S,
@@ -100,21 +101,21 @@ def test_a_printed_solution_passes(exercise):
     for code in PYTHON.findall(printed("solution", exercise.name).body):
         exec(compile(code, f"solution of {exercise.name}", "exec"), namespace)
     exercises.check(exercise.name, namespace[call[1]])
-    began = time.monotonic()
+    began = time.process_time()
     verdict = exercises.check(exercise.name, namespace[call[1]])
     assert verdict, str(verdict)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("exercise", PROGRAMS, ids=by_name)
 def test_each_slip_of_a_program_is_named(exercise):
     assert exercise.slips, f"{exercise.name} has no slip"
     for slip in exercise.slips:
-        began = time.monotonic()
+        began = time.process_time()
         verdict = exercises.check(exercise.name, slip.result)
         assert not verdict, f"{slip.says!r} is taken for right"
         assert slip.says in verdict.sentences, f"{slip.says!r} is not recognised: {verdict}"
-        assert time.monotonic() - began < SECONDS
+        assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("exercise", PROGRAMS, ids=by_name)
