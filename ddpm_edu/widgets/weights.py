@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 #: The run whose network draws in the page.
-RUN = "cpu"
+RUN = "page"
 
 #: Scripts that the weights are cut into, so that a slow connection shows progress.
 PIECES = 8
