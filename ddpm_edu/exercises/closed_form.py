@@ -39,7 +39,7 @@ predict(
         ),
     ],
     why="On one walk x₅₀ is √(ᾱ₅₀/ᾱ₂₀) x₂₀ plus noise that is independent of x₂₀, and the variance of x₂₀ is 1 − ᾱ₂₀. "
-    "With β = 0.02 throughout, ᾱ₂₀ = 0.98^20 and ᾱ₅₀/ᾱ₂₀ = 0.98^30.",
+    "With β = 0.02 throughout, ᾱ₂₀ = 0.98²⁰ and ᾱ₅₀/ᾱ₂₀ = 0.98³⁰.",
 )
 
 

@@ -15,12 +15,12 @@ predict(
     lambda: math.log(0.1) / math.log(0.98),
     [
         Slip(
-            "You solved (1−β)^n = 0.9. This power is the share of what came before; the last n draws have 1 minus it "
+            "You solved (1−β)ⁿ = 0.9. This power is the share of what came before; the last n draws have 1 minus it "
             "(section “The rest is one Gaussian”).",
             lambda: math.log(0.9) / math.log(0.98),
         ),
         Slip(
-            "You used the factors of the draws, which shrink like (1−β)^(k/2). Their variances are the squares of these.",
+            "You used the factors of the draws, which shrink like (√(1−β))ᵏ. Their variances are the squares of these.",
             lambda: math.log(0.1) / math.log(math.sqrt(0.98)),
         ),
         Slip(
@@ -29,7 +29,8 @@ predict(
             lambda: 0.9 / 0.02,
         ),
     ],
-    why="The last n draws have the variance 1 − (1−β)^n, so (1−β)^n = 0.1 and n = ln 0.1 / ln 0.98. "
+    absolute=1.5,
+    why="The last n draws have the variance 1 − (1−β)ⁿ, so (1−β)ⁿ = 0.1 and n = ln 0.1 / ln 0.98. "
     "T does not occur: what lies further back is forgotten, the start included.",
 )
 
@@ -61,8 +62,8 @@ predict(
     lambda: 0.98**50 / forward.variance_path(0, 0.98, 0.04, 50)[-1],
     [
         Slip(
-            "You took 1 − α^T for the variance of the noise. That holds where β = 1 − α; in general it is "
-            "β(1−α^T)/(1−α), which is twice as much here (section “The rest is one Gaussian”).",
+            "You took 1 − αᵀ for the variance of the noise. That holds where β = 1 − α; in general it is "
+            "β(1−αᵀ)/(1−α), which is twice as much here (section “The rest is one Gaussian”).",
             lambda: 0.98**50 / (1 - 0.98**50),
         ),
         Slip(
@@ -76,7 +77,7 @@ predict(
             lambda: math.sqrt(0.98**50 / forward.variance_path(0, 0.98, 0.04, 50)[-1]),
         ),
     ],
-    why="Of the start α^T is left, and the noise has β(1−α^T)/(1−α). Doubling β halves the ratio at every T, "
+    why="Of the start αᵀ is left, and the noise has β(1−αᵀ)/(1−α). Doubling β halves the ratio at every T, "
     "and no choice of scale brings that back.",
 )
 
@@ -105,7 +106,7 @@ predict(
             lambda: math.sqrt(200 * 0.01),
         ),
     ],
-    why="ᾱ after 200 steps is 0.99^200, and σ² = (1−ᾱ)/ᾱ. The noise in x itself never has more than variance 1; "
+    why="ᾱ after 200 steps is 0.99²⁰⁰, and σ² = (1−ᾱ)/ᾱ. The noise in x itself never has more than variance 1; "
     "it is the division that makes it large.",
 )
 

@@ -42,17 +42,17 @@ predict(
     lambda: math.log(0.5) / math.log(math.sqrt(0.96)),
     [
         Slip(
-            "You counted until α^t is one half. That is the pace of the variance's gap; the mean loses only the factor √α "
+            "You counted until αᵗ is one half. That is the pace of the variance's gap; the mean loses only the factor √α "
             "in a step (section “Mean and variance”).",
             lambda: math.log(0.5) / math.log(0.96),
         ),
         Slip(
             "You took the same amount off the mean in every step. Each step takes the same share of what is left, so the "
-            "mean falls more and more slowly: α^(t/2) (section “Mean and variance”).",
+            "mean falls more and more slowly: (√α)ᵗ (section “Mean and variance”).",
             lambda: 0.5 / (1 - math.sqrt(0.96)),
         ),
     ],
-    why="After t steps α^(t/2) of the mean is left. That is one half at t = 2 ln 2 / (−ln α), twice as late as for the "
+    why="After t steps (√α)ᵗ of the mean is left. That is one half at t = 2 ln 2 / (−ln α), twice as late as for the "
     "variance's gap. What β is and where the mean starts does not matter.",
 )
 
@@ -67,7 +67,7 @@ predict(
     lambda: _within(12, 0.98, 0.04, 0.01 * forward.variance_limit(0.98, 0.04)),
     [
         Slip(
-            "You counted until 0.98^t falls to 0.01. That leaves one per cent of the first gap, which is 10 here, "
+            "You counted until 0.98ᵗ falls to 0.01. That leaves one per cent of the first gap, which is 10 here, "
             "while one per cent of the limit was asked for.",
             lambda: math.log(0.01) / math.log(0.98),
         ),
@@ -82,7 +82,7 @@ predict(
             lambda: _within(12, 0.98**0.5, 2 * (1 - 0.98**0.5), 0.02),
         ),
     ],
-    why="The limit is β/(1−α) = 2 and the gap 10 at first; it has to fall to 0.02, so 0.98^t = 0.002. "
+    why="The limit is β/(1−α) = 2 and the gap 10 at first; it has to fall to 0.02, so 0.98ᵗ = 0.002. "
     "In general t = ln(100 · gap / limit) / (−ln α), rounded up.",
 )
 
@@ -117,5 +117,5 @@ program(
             lambda v_0, alpha, beta, t: alpha**t * v_0 + beta * t,
         ),
     ],
-    why="It holds for every α: the quotient β(1−α^t)/(1−α), which is shorter, has no value at α = 1.",
+    why="It holds for every α: the quotient β(1−αᵗ)/(1−α), which is shorter, has no value at α = 1.",
 )

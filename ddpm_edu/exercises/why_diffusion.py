@@ -19,7 +19,7 @@ predict(
         ),
         Slip(
             "You divided 4/β by 3, but the pull enters squared: n pulls stand against √n kicks, so it is √n that is "
-            "three times smaller (section “A pull and a kick”).",
+            "divided by 3 (section “A pull and a kick”).",
             lambda: 4 / (0.001 * 3),
         ),
         Slip(
@@ -35,7 +35,7 @@ predict(
     lambda: math.sqrt(forward.variance_path(0, 0.99, 0.01, 50)[-1]),
     [
         Slip(
-            "You gave the variance, 1 − (1−β)^50; the standard deviation is its root.",
+            "You gave the variance, 1 − (1−β)⁵⁰; the standard deviation is its root.",
             lambda: forward.variance_path(0, 0.99, 0.01, 50)[-1],
         ),
         Slip(
@@ -49,7 +49,7 @@ predict(
             lambda: 50 * math.sqrt(0.01),
         ),
     ],
-    why="The place is known at first, so the variance starts at 0, and after t tied steps it is 1 − (1−β)^t; take the root. "
+    why="The place is known at first, so the variance starts at 0, and after t tied steps it is 1 − (1−β)ᵗ; take the root. "
     "Where the walk started plays no part in it.",
 )
 
@@ -67,12 +67,12 @@ predict(
             lambda: 0.5**0.25,
         ),
         Slip(
-            "You gave B for each new step, −ln(0.5)/4; its β is 1 − e^(−B), which is a little less "
+            "You gave B for each new step, −ln(0.5)/4; its β is 1 − exp(−B), which is a little less "
             "(section “The step is an exact stretch”).",
             lambda: -math.log(0.5) / 4,
         ),
     ],
-    why="Four new steps must keep what an old one keeps, so (1−β)^4 = 0.5. The size of B is divided by 4, that of β is not.",
+    why="Four new steps must keep what an old one keeps, so (1−β)⁴ = 0.5. The size of B is divided by 4, that of β is not.",
 )
 
 
@@ -86,7 +86,7 @@ program(
     {"x": numbers(-3, 3), "B": numbers(0.01, 3), "eps": numbers(-2, 2)},
     [
         Slip(
-            "You shrink x by e^(−B). That is what becomes of its variance; x itself is multiplied by e^(−B/2).",
+            "You shrink x by exp(−B). That is what becomes of its variance; x itself is multiplied by exp(−B/2).",
             lambda x, B, eps: math.exp(-B) * x + math.sqrt(-math.expm1(-B)) * eps,
         ),
         Slip(
@@ -95,12 +95,12 @@ program(
             lambda x, B, eps: (1 - B / 2) * x + math.sqrt(B) * eps,
         ),
         Slip(
-            "You scaled the noise by its variance, 1 − e^(−B); a draw is scaled by the standard deviation, the root of it.",
+            "You scaled the noise by its variance, 1 − exp(−B); a draw is scaled by the standard deviation, the root of it.",
             lambda x, B, eps: math.exp(-B / 2) * x - math.expm1(-B) * eps,
         ),
         Slip(
             "You gave the noise the factor √B. While it comes in, the pull is at work on it too, and what is left of it has "
-            "the variance 1 − e^(−B).",
+            "the variance 1 − exp(−B).",
             lambda x, B, eps: math.exp(-B / 2) * x + math.sqrt(B) * eps,
         ),
     ],
