@@ -1,4 +1,5 @@
 # make book       build the book and print the page to open
+# make pdf        print the book as one PDF and offer it in the pages’ download menu; needs Chromium
 # make test       everything that is checked: style, types, mathematics, notebooks, pages in a browser
 # make notebooks  write and execute the notebooks for Colab from the chapters (TEXT=1: only renew their prose)
 # make serve      show the built book at http://localhost:8000
@@ -24,10 +25,13 @@ export OMP_WAIT_POLICY ?= passive
 export PYDEVD_DISABLE_FILE_VALIDATION = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: book test notebooks serve train chapter mutants clean
+.PHONY: book pdf test notebooks serve train chapter mutants clean
 
 book: $(READY)
 	@$(BIN)/python book/_ext/build.py
+
+pdf: book
+	@$(BIN)/python book/_ext/pdf.py
 
 chapter: $(READY)
 	@$(BIN)/python book/_ext/build.py --chapter $(NAME)

@@ -24,11 +24,13 @@ from sphinx.util.console import nocolor
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
+# No log below an error, and pictures with two pixels for one: page.py gives each screen those that it can show.
+KERNEL_SETTINGS = 'c.IPKernelApp.log_level = 40\nc.InlineBackend.figure_formats = {"retina"}\n'
 
 
 def fingerprint() -> str:
     """A hash over everything besides its own text that a chapter's outputs depend on."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {os.environ.get('DDPM_EDU_DATA', '')}".encode())
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {os.environ.get('DDPM_EDU_DATA', '')}{KERNEL_SETTINGS}".encode())
     files = [ROOT / "requirements.txt"]
     for folder in ("ddpm_edu", "runs"):
         files += [p for p in sorted((ROOT / folder).rglob("*")) if p.is_file() and "__pycache__" not in p.parts]
@@ -68,10 +70,10 @@ def copy_notebooks(folder: Path) -> None:
 
 
 def quiet_kernels(build: Path) -> None:
-    """Give the kernels settings of their own: no reader's start-up files, and no log below an error."""
+    """Give the kernels settings of their own, and no reader's start-up files."""
     profile = build.resolve() / "ipython" / "profile_default"
     profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 40\n", "utf8")
+    (profile / "ipython_kernel_config.py").write_text(KERNEL_SETTINGS, "utf8")
     os.environ["IPYTHONDIR"] = str(profile.parent)
 
 
@@ -119,6 +121,7 @@ def main() -> int:
     if empty_stale_cache(build):
         print("Every chapter is run now; the next build runs only those whose code has changed.", flush=True)
     html = build / "html"
+    printed = [path.name for path in sorted((html / "downloads").glob("*.pdf"))]
     for stale in (html, build / "jupyter_execute"):
         shutil.rmtree(stale, ignore_errors=True)
     if not chapter:
@@ -131,6 +134,8 @@ def main() -> int:
     if status:
         print(f"\nThe book was not built cleanly (status {status}): the warnings above say why.")
     else:
+        if printed:
+            print(f"{printed[0]} was of the build before this one and is gone; `make pdf` prints the book anew.")
         page = html / "book" / f"{chapter or 'index'}.html"
         print(f"\nBuilt in {seconds} s. Open this page in a browser:\n{page}")
     return status

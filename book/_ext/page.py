@@ -7,6 +7,7 @@ offline and opens the pages as files, so whatever is not needed is left out here
 from __future__ import annotations
 
 import datetime
+import html
 import importlib.metadata
 import json
 import re
@@ -49,6 +50,11 @@ BRAND_ICONS = ["github"]
 SIDEBAR = '<div class="bd-sidebar-primary bd-sidebar" role="complementary" aria-label="Chapters">'
 UNWANTED_FILES = ("sphinx-thebe", "design-tabs", "sphinx-design", "thebe")
 UNWANTED_OUTPUT = ("vendor/fontawesome", "sphinx-thebe.*", "design-tabs.js", "sphinx-design.*")
+FIGURE_DPI = 110
+"""Dots per inch at which the page shows figures, as `plotting.use_style` says."""
+_PICTURE = re.compile(
+    r'(<img\b(?:(?!srcset)[^>])*?) src="([^"]*_images/)([^"/]+\.png)"((?: style="width: \d+px; height: \d+px;")?)'
+)
 _FORMULA = re.compile(
     r'([(\[“‘]?)((?:<a class="[^"]*symbol-link[^>]*>)?<span class="math notranslate nohighlight">.*?</span>(?:</a>)?)'
     r"([,.;:!?)\]”’]*)",
@@ -89,15 +95,15 @@ def colour_symbols(latex: str) -> str:
     return _X_0.sub(lambda match: rf"{{\class{{sym-x-0}}{{{match.group(0)}}}}}", latex)
 
 
-def trim(html: str) -> str:
+def trim(page: str) -> str:
     """Take out of a finished page what would load icon fonts or scripts, mend roles, keep stops beside formulas."""
-    html = re.sub(r"\s*<link[^>]*fontawesome[^>]*/?>", "", html)
-    html = re.sub(r"\s*<script[^>]*fontawesome[^>]*></script>", "", html)
-    html = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", html, flags=re.DOTALL)
-    html = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", html)
-    html = html.replace('role="doc-biblioentry"', 'role="listitem"')
-    html = html.replace('<div class="bd-sidebar-primary bd-sidebar">', SIDEBAR)
-    return _FORMULA.sub(_hold_together, html)
+    page = re.sub(r"\s*<link[^>]*fontawesome[^>]*/?>", "", page)
+    page = re.sub(r"\s*<script[^>]*fontawesome[^>]*></script>", "", page)
+    page = re.sub(r'\s*<script type="text/x-thebe-config">.*?</script>', "", page, flags=re.DOTALL)
+    page = re.sub(r"\s*<script>kernelName = '[^']*'</script>", "", page)
+    page = page.replace('role="doc-biblioentry"', 'role="listitem"')
+    page = page.replace('<div class="bd-sidebar-primary bd-sidebar">', SIDEBAR)
+    return _FORMULA.sub(_hold_together, page)
 
 
 def _hold_together(found: re.Match[str]) -> str:
@@ -115,6 +121,17 @@ def version_line() -> str:
     except (OSError, subprocess.CalledProcessError):
         commit = datetime.date.today().isoformat()
     return f"Version {version} ({commit})"
+
+
+def report_link(repository: str, page: str, title: str) -> str:
+    """The address of a new issue in the repository, its form filled in as far as the page knows: page and version."""
+    fields = {
+        "template": "erratum.yml",
+        "title": f"Erratum: {title}",
+        "page": f"{page}.html",
+        "version": version_line(),
+    }
+    return f"{repository.rstrip('/')}/issues/new?{urllib.parse.urlencode(fields)}"
 
 
 class ShownCode(LiteralInclude):
@@ -180,7 +197,13 @@ def _colour(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def _prepare_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     for kind in ("script_files", "css_files"):
         context[kind] = [entry for entry in context[kind] if not _unwanted(entry)]
-    context["theme_extra_footer"] = f'<div class="version">{version_line()}</div>'
+    stamp = f'<div class="version">{version_line()}</div>'
+    repository = app.config.html_theme_options.get("repository_url")
+    if repository and pagename.startswith("book/"):
+        title = re.sub(r"<[^>]*>", "", str(context.get("title", "")))
+        address = html.escape(report_link(repository, pagename, title))
+        stamp += f'<div class="report"><a href="{address}">Report an error on this page</a></div>'
+    context["theme_extra_footer"] = stamp
     twin = Path(app.srcdir) / f"{pagename}.ipynb"
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
@@ -220,8 +243,45 @@ def lighten(picture: Path) -> None:
             few.save(picture, optimize=True)
 
 
+def two_sizes(picture: Path) -> tuple[int, int] | None:
+    """Split a cell's PNG, drawn with two pixels for one, into NAME.png for plain screens and NAME-2x.png for fine ones and print.
+
+    Returns the width and height at which the page shows it, or None for a picture that has one pixel for one.
+    """
+    with Image.open(picture) as image:
+        dots = image.info.get("dpi", (0, 0))[0]
+        if dots < 1.5 * FIGURE_DPI:
+            return None
+        fine = image.convert("RGBA")
+    plain = fine.reduce(2)
+    fine.save(picture.with_stem(f"{picture.stem}-2x"))
+    plain.save(picture)
+    return plain.size
+
+
+def offer_two_sizes(page: str, sizes: dict[str, tuple[int, int]]) -> str:
+    """Name both sizes of each picture in a page; ``sizes`` gives the width and height by the name of the file."""
+
+    def both(found: re.Match[str]) -> str:
+        folder, name = found[2], found[3]
+        if name not in sizes:
+            return found[0]
+        width, height = sizes[name]
+        finer = f"{folder}{name.removesuffix('.png')}-2x.png"
+        return (
+            f'{found[1]} width="{width}" height="{height}" srcset="{folder}{name} 1x, {finer} 2x" src="{folder}{name}"'
+        )
+
+    return _PICTURE.sub(both, page)
+
+
 def _finish(app: Sphinx, exception: Exception | None) -> None:
     """Lighten the pictures; take away what no page asks for, and MyST-NB's notebooks: the twins are offered instead."""
+    pictures = sorted((Path(app.outdir) / "_images").glob("*.png"))
+    found = {picture.name: two_sizes(picture) for picture in pictures}
+    sizes = {name: size for name, size in found.items() if size}
+    for page in Path(app.outdir).glob("book/*.html"):
+        page.write_text(offer_two_sizes(page.read_text("utf8"), sizes), "utf8")
     for picture in (Path(app.outdir) / "_images").glob("*.png"):
         lighten(picture)
     for folder in (Path(app.outdir) / "_sources", Path(app.outdir) / "reports"):

@@ -57,7 +57,9 @@ _REFERRING = ("id", "for", "aria-labelledby", "aria-describedby", "aria-controls
 _STATE = {"type": "application/vnd.jupyter.widget-state+json"}
 _VIEW = {"type": "application/vnd.jupyter.widget-view+json"}
 # What only a screen can use; a prediction's field (.prediction) is drawn anew as a line to write on
-_ONLY_ON_SCREEN = "a.headerlink, button, details.hide.above-input, .derivation-bar, .derivation-sliders, script:not([type])"
+_ONLY_ON_SCREEN = (
+    "a.headerlink, button, details.hide.above-input, .derivation-bar, .derivation-sliders, script:not([type])"
+)
 
 
 @dataclass(frozen=True)
@@ -153,27 +155,21 @@ def article(chapter: Chapter, names: set[str], html: Path, folder: Path) -> tupl
             equation.insert_before(check.extract())  # beside its equation, in the margin
     for fold in text.select("details"):
         fold["open"] = ""
-    for admonition in text.select(".admonition.dropdown:not(.solution)"):
-        if admonition.select_one(".literal-block-wrapper") and not admonition.select_one(":scope > p:not(.admonition-title)"):
-            _name_the_file(chapter.soup, admonition)
+    for code in text.select(".admonition.dropdown:not(.solution) .literal-block-wrapper"):
+        _name_the_file(chapter.soup, code)
     for admonition in text.select(".dropdown"):
         admonition["class"] = [name for name in admonition["class"] if name != "dropdown"]
     _rename(text, chapter, names, html, folder)
     return text, _solutions(text)
 
 
-def _name_the_file(soup: BeautifulSoup, folded: Tag) -> None:
+def _name_the_file(soup: BeautifulSoup, code: Tag) -> None:
     """In place of code that the page folds away: where it stands."""
-    title = _one(folded, ".admonition-title").get_text().strip()
-    files = list(dict.fromkeys(caption.get_text().strip() for caption in folded.select(".code-block-caption")))
+    name = soup.new_tag("code", attrs={"class": "literal"})
+    name.string = _one(code, ".caption-text").get_text().strip()
     line = _with_class(soup, "p", "folded-code")
-    line.append(f"{title}: ")
-    for place, file in enumerate(files):
-        code = soup.new_tag("code", attrs={"class": "literal"})
-        code.string = file
-        line.extend([", ", code] if place else [code])
-    line.append(".")
-    folded.replace_with(line)
+    line.extend(["The code stands in ", name, "."])
+    code.replace_with(line)
 
 
 def _rename(text: Tag, chapter: Chapter, names: set[str], html: Path, folder: Path) -> None:
@@ -188,6 +184,10 @@ def _rename(text: Tag, chapter: Chapter, names: set[str], html: Path, folder: Pa
             element["name"] = f"{chapter.name}--{element['name']}"
         if element.name == "img" and element.get("src") and not urlsplit(str(element["src"])).scheme:
             picture = html / "book" / unquote(str(element["src"]))
+            finer = picture.with_stem(f"{picture.stem}-2x")
+            if finer.exists():
+                picture = finer
+            element.attrs.pop("srcset", None)
             element["src"] = Path(os.path.relpath(picture, folder)).as_posix()
         if element.name == "a" and element.get("href"):
             address = _address(str(element["href"]), chapter, names)
@@ -243,14 +243,20 @@ def assemble(html: Path, folder: Path, names: list[str] | None = None) -> str:
         sections = [(str(s["id"]), _one(s, "h2").get_text()) for s in text.select("section[id]:has(> h2)")]
         contents += [_line("chapter", chapter.name, chapter.heading)]
         contents += [_line("section", target, title) for target, title in sections]
-        body.append(f'<section class="chapter" id="{chapter.name}" style="page: {chapter.name}">{text.decode_contents()}</section>')
+        body.append(
+            f'<section class="chapter" id="{chapter.name}" style="page: {chapter.name}">{text.decode_contents()}</section>'
+        )
         rules.append(_running(chapter.name, chapter.heading))
         if solutions:
             inside = "".join(map(str, solutions))
             head = f'<h2 id="solutions--{chapter.name}">{escape(chapter.heading)}</h2>'
             solved.append(f'<section class="solved">{head}{inside}</section>')
     if solved:
-        body.append('<section class="chapter" id="solutions" style="page: solutions"><h1>Solutions</h1>' + "".join(solved) + "</section>")
+        body.append(
+            '<section class="chapter" id="solutions" style="page: solutions"><h1>Solutions</h1>'
+            + "".join(solved)
+            + "</section>"
+        )
         rules.append(_running("solutions", "Solutions"))
         contents.append(_line("chapter", "solutions", "Solutions"))
     return _document(html, folder, printed, body, contents, rules)
@@ -258,7 +264,9 @@ def assemble(html: Path, folder: Path, names: list[str] | None = None) -> str:
 
 def _line(kind: str, target: str, title: str) -> str:
     """A line of the table of contents; the number comes when the pages are known."""
-    return f'<li class="{kind}"><a href="#{escape(target)}"><span>{escape(title)}</span><span class="at"></span></a></li>'
+    return (
+        f'<li class="{kind}"><a href="#{escape(target)}"><span>{escape(title)}</span><span class="at"></span></a></li>'
+    )
 
 
 def _running(name: str, title: str) -> str:
@@ -409,7 +417,7 @@ FREEZE = """async () => {
   for (const picture of document.querySelectorAll('article img:not(.widget-place img)')) {
     await picture.decode().catch(() => null);
     const set = picture.style.width || picture.getAttribute('width');
-    const natural = set && /px|^[0-9]+$/.test(set) ? parseFloat(set) : (picture.naturalWidth / 160) * 96;
+    const natural = set && /px|^[0-9]+$/.test(set) ? parseFloat(set) : picture.naturalWidth;
     picture.style.width = `${Math.round(0.9 * natural)}px`;
     picture.style.height = 'auto';
     if (0.9 * natural > COLUMN) (picture.closest('figure') || picture).classList.add('wide');
