@@ -50,7 +50,7 @@ export function countsFigure(label) {
       place(left, { x: plot.left + 4, y: plot.top + 12 });
       place(right, { x: plot.right - 2, y: plot.top + 12 });
     },
-    /** @param {{own: Float64Array, ought: Float64Array, other?: Float64Array | null}} shares  of the bars; `low`: those of own below the bars */
+    /** @param {{own: Float64Array, ought: Float64Array, other?: Float64Array | null}} shares  of the bars; low, high: own below and above all bars */
     draw: (shares, low = 0, high = 0) => {
       const peak = Math.max(...shares.own, ...shares.ought, ...(shares.other || [0]));
       const top = [0.05, 0.1, 0.2, 0.4, 1].find((v) => v >= peak * 1.02) || 1;
@@ -62,8 +62,8 @@ export function countsFigure(label) {
       setAttribute(ought, 'd', outline(shares.ought, x, y, false));
       setAttribute(other, 'd', shares.other ? outline(shares.other, x, y, false) : '');
       const [below, above] = [low + beside(shares.own, beyond.left), high + beside(shares.own, beyond.right)];
-      setText(left, below >= 0.0005 ? `← ${sayShare(below)} beside it` : '');
-      setText(right, above >= 0.0005 ? `${sayShare(above)} beside it →` : '');
+      setText(left, below >= 0.0005 ? `← ${sayShare(below)} further out` : '');
+      setText(right, above >= 0.0005 ? `${sayShare(above)} further out →` : '');
     },
   };
 }
