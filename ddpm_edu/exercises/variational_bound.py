@@ -18,6 +18,7 @@ predict(
     lambda: len(_STEPS) + 1,
     [
         Slip("You counted L_T: it compares two laws that are both fixed, and holds no θ.", lambda: len(_STEPS) + 2),
+        Slip("You counted the kinds of terms: each L_{t−1} under the sum is a term of its own.", 2.0),
         Slip("You left out L_0: the model's last step has no divergence, but it has a term.", lambda: len(_STEPS)),
     ],
     absolute=0.4,
