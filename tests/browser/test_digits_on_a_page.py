@@ -154,9 +154,9 @@ def test_what_is_shown_is_what_python_draws(opened: Open, mathematics: Page) -> 
         assert np.abs(digits(page)[0] - grey([x_T, *(s.x_t for s in chain)][k])).max() <= 1
         assert page.numbers()["t"] == str([1000, 750, 500, 250][k])
         outside = (chain[k].x_0.abs() > 1.05).float().mean().item()
-        assert number(page.numbers()["pixels of x̂_0 outside [−1, 1]"].rstrip(" %")) == pytest.approx(
-            100 * outside, abs=0.3
-        )
+        # two digits are shown, and a pixel may lie on the border
+        shown = number(page.numbers()["pixels of x̂_0 outside [−1, 1]"].rstrip(" %"))
+        assert shown == pytest.approx(100 * outside, abs=0.6 if outside > 0.1 else 0.2)
 
 
 def test_the_same_seed_gives_the_same_digits(opened: Open) -> None:
