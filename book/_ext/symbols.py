@@ -342,6 +342,8 @@ class _Reader:
                 *_, at = self.argument(at + 1)
                 before = sign
                 continue
+            if sign == r"\\" and self.signs[at + 1 : at + 2] == ["["]:  # the space below a row: \\[0.6em]
+                at = self.signs.index("]", at)
             if LETTER.fullmatch(sign) or sign[1:] in GREEK or sign in FONTS | set(ACCENTS):
                 atom, after = self.atom(at, end, before in TAKING)
                 yield atom
