@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from sphinx_exercise.directive import ExerciseDirective
 from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node
 
 from ddpm_edu import exercises as checked
+
+CITED = re.compile(r"\{(?P<name>cite(?::[pt])?)\}`(?P<text>[^`]+)`")
 
 
 class Form(nodes.General, nodes.Element):
@@ -71,7 +74,7 @@ class AllExercises(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """The sections."""
-        book = twins.read_book(Path(self.env.srcdir))
+        self.book = book = twins.read_book(Path(self.env.srcdir))
         for name in book.names:
             self.env.note_dependency(str(book.folder / f"{name}.md"))
         sections: list[nodes.Node] = []
@@ -89,7 +92,8 @@ class AllExercises(SphinxDirective):
         paragraph = nodes.paragraph("", "", self.link(entry), nodes.Text(" "))
         paragraph += nodes.inline("", entry.kind, classes=["exercise-kind"])
         paragraph += nodes.Text(" ")
-        paragraph += nodes.inline("", "", *self.inline(entry.opening), classes=["exercise-opening"])
+        opening = CITED.sub(twins.Rewriter(self.book, entry.chapter).role, entry.opening)  # this page lists no works
+        paragraph += nodes.inline("", "", *self.inline(opening), classes=["exercise-opening"])
         return nodes.list_item("", paragraph, ids=[f"progress-{entry.name}"], classes=[f"kind-{entry.kind}"])
 
     def link(self, entry: twins.Exercise) -> nodes.Node:

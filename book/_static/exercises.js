@@ -287,6 +287,7 @@
       if (entry.state === 'tried' && field.value !== (entry.typed ?? entry.answer ?? '')) keep({ typed: field.value });
     });
     let revealed = false;
+    let drawn = '';
     drawers.push((entries) => {
       const entry = entries[name]?.kind === 'predict' ? entries[name] : null;
       const open = entry?.state === 'right' || entry?.state === 'shown';
@@ -296,12 +297,14 @@
       details.hidden = !open;
       if (open && !revealed) details.open = true;
       revealed = open;
+      // What was said stays until this entry changes: a line more or less would move a button that is just being pressed.
+      const now = JSON.stringify([entry?.state, entry?.tries, entry?.answer]);
+      if (now === drawn) return;
+      drawn = now;
       if (entry?.state === 'shown') say(`The answer is ${data.shown}.`, 'shown');
-      else if (entry?.tries && entry.answer !== undefined) {
-        const found = judge(data, entry.answer);
-        if (entry.state === 'right') say(`Right. More exactly: ${data.shown}.`, 'right');
-        else say(found.says, 'wrong');
-      } else if (!entry) say('');
+      else if (entry?.state === 'right') say(`Right. More exactly: ${data.shown}.`, 'right');
+      else if (entry?.tries && entry.answer !== undefined) say(judge(data, entry.answer).says, 'wrong');
+      else say('');
     });
     details.querySelector('summary').textContent = 'Why';
     root.classList.add('has-form');
