@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
+from scipy.special import xlogy
 
-from .. import bounds
+from .. import bounds, schedules
 from ..densities import Histogram
 from . import given
 from .register import Slip, predict, program
@@ -183,6 +185,56 @@ program(
     ],
     why="Where x̂_0 is in range this is the mean from the noise; where it is not, the step is held back.",
 )
+
+# one-d-steps: the chapter's histogram, and schedules with β_1 = 0.1/T and β_T = 20/T.
+_FEW, _MORE = 25, 100
+
+
+def _two_humps() -> Histogram:
+    x = np.linspace(-3, 3, 32, endpoint=False) + 3 / 32
+    heights = np.exp(-2 * (x + 1.3) ** 2) + 1.5 * np.exp(-2 * (x - 1.4) ** 2)
+    return Histogram(np.linspace(-1, 1, 33), heights)
+
+
+@cache
+def _above_entropy(T: int) -> float:
+    """By how many nats the bound of the exact guess lies above the entropy, by quadrature on a fine grid."""
+    data, schedule, grid = _two_humps(), schedules.linear(T, 0.1 / T, 20 / T), np.linspace(-5.5, 5.5, 1101)
+    nats = float(xlogy(data.masses, data.heights).sum())
+    for t in range(1, T + 1):
+        noisy = data.push(schedule.alpha_bar[t] ** 0.5, schedule.noise[t])
+        square = (noisy.pdf(grid) * noisy.score(grid) ** 2).sum() * (grid[1] - grid[0])
+        nats += bounds.eps_weight(t, schedule, schedule.beta[t]) * (1 - schedule.noise[t] * square)
+    nats += bounds.variance_cost(np.arange(2, T + 1), schedule).sum()
+    nats += math.log(2 * math.pi * schedule.beta[1]) / 2
+    return float(nats + bounds.prior_term(data.variance + data.mean**2, schedule))
+
+
+predict(
+    "one-d-steps",
+    lambda: _above_entropy(_FEW) / _above_entropy(_MORE),
+    [
+        Slip(
+            "You let the distance fall exactly like 1/T. It is somewhat less: 25 steps are too few for that law, "
+            "and the sharp edges of the bars are bad for it.",
+            _MORE / _FEW,
+        ),
+        Slip(
+            "You let the distance fall like 1/T², as the departure from the Gaussian form does where the data is smooth. "
+            "Here the variance β_t is not quite the right one either, and what that costs falls only like 1/T.",
+            (_MORE / _FEW) ** 2,
+        ),
+        Slip(
+            "You let the distance fall like the third power of β. That is what one step loses by its form, "
+            "but there are more steps now, and their variance is not quite right either.",
+            (_MORE / _FEW) ** 3,
+        ),
+    ],
+    relative=0.05,
+    why="T grows by a factor of 4, and the distance falls not quite as 1/T. "
+    "Twice the steps, and twice the work, leave a little over half of it.",
+)
+
 
 # entropy-of-one-bar: all mass in one of 32 bars on [−1, 1].
 _BARS = 32
