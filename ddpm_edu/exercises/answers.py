@@ -227,6 +227,8 @@ def _confusions(exercise: Prediction, slips: list[dict[str, Any]]) -> list[dict[
     near = NEAR * exercise.tolerance(right)
     for value, says in candidates:
         entry = _entry(exercise, value, says)
+        if exercise.absolute is not None and right:
+            entry["tolerance"] *= min(1, abs(value / right))
         others = [*slips, *kept]
         if abs(value - right) > near + entry["tolerance"] and all(
             abs(value - other["value"]) > entry["tolerance"] + other["tolerance"] for other in others

@@ -103,6 +103,8 @@ def check(name: str, function: Any) -> Verdict:
             used = time.monotonic() - began
             if trials[-1].outcome.endless or used > (TRYING if len(trials) >= FEWEST else ALL):
                 break
+            if len(trials) >= FEWEST and all(trial.outcome.error for trial in trials):
+                break
         wrong = [trial for trial in trials if trial.fault]
         if not wrong:
             return _right(exercise, len(trials))
@@ -478,9 +480,9 @@ def _places(wrong: list[Given]) -> Iterator[tuple[str, Test]]:
             for other in wrong[0]:
                 if all(np.ndim(given[other]) == 1 for given in wrong):
                     yield f"`{name}` is the last index of `{other}`", partial(_last, name, other)
+        yield f"`{name}` holds more than one value", _with(name, lambda value: np.size(value) > 1)
         yield f"`{name}` is an array", _with(name, lambda value: np.ndim(value) > 0)
         yield f"`{name}` is a single number", _with(name, lambda value: np.ndim(value) == 0)
-        yield f"`{name}` holds more than one value", _with(name, lambda value: np.size(value) > 1)
         if numbers:
             yield f"`{name}` is negative", _with(name, lambda value: np.ndim(value) == 0 and value < 0)
             yield f"`{name}` is at least {_typed(min(values))}", _with(name, partial(_at_least, min(values)))
