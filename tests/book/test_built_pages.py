@@ -120,19 +120,30 @@ def numbers_on(path: Path, kind: str) -> dict[str, str]:
             (m["id"].removeprefix("equation-"), m.find(class_="eqno")) for m in article.find_all("div", "math", id=True)
         ]
         return {label: number.get_text().strip("()#¶\n ") for label, number in found if number}
+    if kind == "exercise":
+        boxes = [(box["id"], box.find(class_="caption-number")) for box in article.find_all("div", "exercise", id=True)]
+        return {label: number.get_text().removeprefix("Exercise").strip() for label, number in boxes if number}
     figures = [(f.get("id"), f.find(class_="caption-number")) for f in article.find_all("figure")]
     return {str(label): number.get_text().removeprefix("Fig.").strip() for label, number in figures if number}
 
 
-@pytest.mark.parametrize("kind", ["equation", "figure"])
+@pytest.mark.parametrize("kind", ["equation", "figure", "exercise"])
 def test_the_twins_number_as_the_pages_do(kind: str) -> None:
     for path in pages.chapters():
         shown = numbers_on(path, kind)
         assert shown == {label: BOOK.numbers.get(label) for label in shown}
     total = sum(len(numbers_on(path, kind)) for path in pages.chapters())
-    labels = {label for label in BOOK.numbers if label.startswith(("fig", "ex-"))}
-    assert total == len({label for label in labels if label.startswith("fig")}) or kind == "equation"
-    assert total == len(set(BOOK.numbers) - labels) or kind == "figure"
+    kinds = {"fig": "figure", "ex-": "exercise"}
+    assert total == sum(kinds.get(label[:3], "equation") == kind for label in BOOK.numbers)
+
+
+def test_every_exercise_is_listed_with_a_link() -> None:
+    page = pages.soup(pages.HTML / "book" / "exercises.html")
+    links = {
+        str(link["href"]) for item in page.select("ul.all-exercises > li") for link in item.find_all("a", href=True)
+    }
+    assert {f"{entry.chapter}.html#{entry.label}" for entry in BOOK.exercises} <= links
+    assert len(page.select("ul.all-exercises > li")) == len(BOOK.exercises)
 
 
 def test_every_numbered_equation_says_how_it_was_checked() -> None:

@@ -161,6 +161,33 @@ def test_directives_and_roles(book: twins.Book, source: str, expected: str) -> N
     assert rewrite(book, source) == expected
 
 
+def test_predictions_are_numbered_listed_and_say_how_they_are_checked(
+    book: twins.Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twins.register, "names", lambda: ("half", "code"))
+    first = FIRST + "\n```{predict} half\nBy {eq}`one`, how much?\nTwo digits.\n```\n"
+    second = SECOND + "\n```{exercise}\n:label: ex-code\n\nWrite `f(x)`.\n```\n"
+    for name, text in {"first": first, "second": second}.items():
+        (book.folder / f"{name}.md").write_text(HEADER + text)
+    book = twins.read_book(book.folder.parent)
+    assert [(each.name, each.kind, each.number) for each in book.exercises] == [
+        ("one", "prove", "1.1"),
+        ("half", "predict", "1.2"),
+        ("code", "program", "2.1"),
+    ]
+    assert rewrite(book, "```{predict} half\nBy {eq}`one`, how much?\nTwo digits.\n```\n\nSee {ref}`ex-half`.") == (
+        "**Exercise 1.2 (predict).** By (1.1), how much?\nTwo digits.\n\n"
+        "To check your number, put it in place of 0.5 in a new cell:\n\n"
+        '```python\nfrom ddpm_edu import exercises\n\nexercises.answer("half", 0.5)\n```\n\nSee Exercise 1.2.'
+    )
+    assert rewrite(book, "```{exercise-progress}\n```\n\n```{all-exercises}\n```", "second") == (
+        "### [First chapter](first.ipynb)\n\n- 1.1 *prove* Why?\n- 1.2 *predict* By [(1.1)](first.ipynb), how much?\n\n"
+        "### [Second chapter](second.ipynb)\n\n- 2.1 *program* Write `f(x)`."
+    )
+    with pytest.raises(twins.TwinError, match="ex-other"):
+        rewrite(book, "```{predict} other\nHow much?\n```")
+
+
 def test_checked_equations_become_a_table_for_each_chapter(book: twins.Book, monkeypatch: pytest.MonkeyPatch) -> None:
     check = register.FunctionCheck("three", "second", "forward.step at x_{t−1} | x_t.", "mpmath", "", abs, abs)
     found = [(check, Printed("three", "second", "", 1))]
