@@ -160,7 +160,7 @@ def article(chapter: Chapter, names: set[str], html: Path, folder: Path) -> tupl
     for admonition in text.select(".dropdown"):
         admonition["class"] = [name for name in admonition["class"] if name != "dropdown"]
     _rename(text, chapter, names, html, folder)
-    return text, _solutions(text)
+    return text, _solutions(chapter.soup, text)
 
 
 def _name_the_file(soup: BeautifulSoup, code: Tag) -> None:
@@ -208,16 +208,35 @@ def _address(address: str, chapter: Chapter, names: set[str]) -> str | None:
     return f"#{target}--{unquote(parts.fragment)}" if parts.fragment else f"#{target}"
 
 
-def _solutions(text: Tag) -> list[Tag]:
-    """Take each solution out of the chapter, with the cells that belong to it."""
+def _solutions(soup: BeautifulSoup, text: Tag) -> list[Tag]:
+    """Take each solution and each prediction's answer out of the chapter, with the cells that belong to it."""
     taken = []
-    for solution in text.select("div.solution"):
-        following = solution.find_next_sibling()
-        taken.append(solution)
+    for element in text.select("div.solution, .exercise .predict-answer"):
+        if "predict-answer" in element["class"]:
+            taken.append(_answer(soup, element))
+            continue
+        following = element.find_next_sibling()
+        taken.append(element)
         while isinstance(following, Tag) and "tag_hide-cell" in (following.get("class") or []):
             cell, following = following, following.find_next_sibling()
             taken.append(cell)
     return [element.extract() for element in taken]
+
+
+def _answer(soup: BeautifulSoup, answer: Tag) -> Tag:
+    """The answer to a prediction in the form of a solution, under the number of its exercise."""
+    exercise = next(parent for parent in answer.parents if "exercise" in (parent.get("class") or []))
+    solution = _with_class(soup, "div", "solution admonition")
+    title = _with_class(soup, "p", "admonition-title")
+    link = soup.new_tag("a", attrs={"class": "reference internal", "href": f"#{exercise['id']}"})
+    link.string = _one(exercise, ".caption-number").get_text().strip()
+    title.extend(["Answer to ", link])
+    for summary in answer.select(":scope > summary"):
+        summary.decompose()
+    solution.append(title)
+    solution.extend([part.extract() for part in list(answer.children)])
+    answer.decompose()
+    return solution
 
 
 # ------------------------------------------------------------------------------------------------- the whole book
@@ -258,8 +277,18 @@ def assemble(html: Path, folder: Path, names: list[str] | None = None) -> str:
             + "</section>"
         )
         rules.append(_running("solutions", "Solutions"))
-        contents.append(_line("chapter", "solutions", "Solutions"))
-    return _document(html, folder, printed, body, contents, rules)
+        contents += ['<li class="part">At the end</li>', _line("chapter", "solutions", "Solutions")]
+    return _document(html, folder, printed, _lead_somewhere(body), contents, rules)
+
+
+def _lead_somewhere(body: list[str]) -> list[str]:
+    """Let a link whose place is no id (the state of a widget, say) lead to the head of its chapter."""
+    ids = {found for text in body for found in re.findall(r'\bid="([^"]*)"', text)}
+
+    def lead(link: re.Match[str]) -> str:
+        return link[0] if link[1] in ids else f'href="#{link[1].partition("--")[0]}"'
+
+    return [re.sub(r'\bhref="#([^"]*)"', lead, text) for text in body]
 
 
 def _line(kind: str, target: str, title: str) -> str:
@@ -280,9 +309,11 @@ def _document(
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
     to_html = Path(os.path.relpath(html, folder)).as_posix()
     first = printed[0].soup
-    styles = []
-    for link in first.select('link[rel="stylesheet"]'):
-        styles.append(f'<link rel="stylesheet" href="{to_html}/book/{link["href"]}">')
+    styles = dict.fromkeys(
+        f'<link rel="stylesheet" href="{to_html}/book/{link["href"]}">'
+        for chapter in printed
+        for link in chapter.soup.select('link[rel="stylesheet"]')
+    )
     mathjax = next(s for s in first.select("script:not([src])") if "window.MathJax" in s.get_text())
     engines: dict[str, None] = {}
     for chapter in printed:
@@ -347,9 +378,20 @@ FREEZE = """async () => {
   const places = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length;
   const ready = () => document.querySelectorAll('.widget-place > .ddpm').length >= places;
   while (!ready() && Date.now() - started < 60000) await new Promise((go) => setTimeout(go, 100));
-  for (const widget of document.querySelectorAll('.widget-place')) { // drawn when in sight
-    widget.scrollIntoView();
-    await new Promise((go) => setTimeout(go, 400));
+  // A widget draws when it is in sight, and may go on working: it is still when what it says and shows stands still.
+  const wait = (time) => new Promise((go) => setTimeout(go, time));
+  const shows = (place) => place.innerText + [...place.querySelectorAll('path')].map((path) => path.getAttribute('d')).join();
+  for (const place of document.querySelectorAll('.widget-place')) {
+    place.scrollIntoView();
+    await wait(300);
+    const begun = Date.now();
+    place.querySelector('[data-action=sample]')?.click(); // the network draws its digits only when asked
+    for (let calm = 0, last = ''; calm < 4 && Date.now() - begun < 150000; ) {
+      await wait(250);
+      const now = shows(place);
+      calm = now === last && !place.querySelector('[data-state=running], [data-state=loading]') ? calm + 1 : 0;
+      last = now;
+    }
   }
   scrollTo(0, 0);
   document.querySelectorAll('.widget-place').forEach((place, number) => {
