@@ -54,8 +54,7 @@ function render({ model, el }) {
   const forget = () => {
     results.clear();
     for (const { slip } of questions) tellPage(slip);
-    compared = '';
-    said = '';
+    made = '';
   };
 
   let picked = ''; // the answer whose button is pressed

@@ -29,6 +29,7 @@ WIDGETS = {
     "sampler": "Sampler",
     "digits": "Digits",
     "museum": "Museum",
+    "quiz": "Quiz",
 }
 LOADED_LINKS = {"stylesheet", "preload", "modulepreload", "prefetch", "icon", "shortcut", "manifest", "preconnect"}
 
