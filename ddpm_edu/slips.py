@@ -198,9 +198,9 @@ SLIPS: tuple[Slip, ...] = (
         "sampling",
         "w_0 = sqrt(abar[t]) * beta[t] / (1 - abar[t])\nw_t = sqrt(alpha[t]) * (1 - abar[t]) / (1 - abar[t])",
         "w_0 = sqrt(abar[t-1]) * beta[t] / (1 - abar[t])\nw_t = sqrt(alpha[t]) * (1 - abar[t-1]) / (1 - abar[t])",
-        "All is well for most of the way, and then the values run away, far beyond ±1.",
+        "All is well for half of the way and more, and then the values run away, far beyond ±1.",
         "The two weights must give up as much of x_t as they take of x̂_0. With the wrong index x_t keeps its full weight, and "
-        "near the end, where β_t is nearly 1 − ᾱ_t, x̂_0 is added to it whole, step after step.",
+        "near the end, where β_t is a large part of 1 − ᾱ_t, a large part of x̂_0 is added to it in every step.",
         mean=lambda x_t, x_0, eps, t, s: s.alpha_bar[t] ** 0.5 * s.beta[t] / s.noise[t] * x_0 + s.alpha[t] ** 0.5 * x_t,
     ),
     Slip(

@@ -8,6 +8,11 @@ export function sayShare(share) {
   return `${Number((100 * share).toFixed(share < 0.1 ? 1 : 0))} %`;
 }
 
+/** A mean, of which some thousand particles tell two decimals. */
+export function sayMean(mean) {
+  return Math.abs(mean) < 0.005 ? '0.00' : say(mean, 2);
+}
+
 /**
  * @param {{title: string, name: string, T: number, t: number, count: number, done: boolean, own: object | null,
  *          other: object | null, truth: object}} now
@@ -19,7 +24,7 @@ export function describeMuseum(now) {
   const said = [];
   const at = t === 0 ? `At the end, after ${sayCount(T)} steps,` : t === T ? `At t = T = ${sayCount(T)}, where nothing has happened yet,` : `At t = ${sayCount(t)}, after ${sayCount(T - t)} of ${sayCount(T)} steps,`;
   said.push(
-    `${at} the ${sayCount(count)} particles have mean ${say(own.mean, 2)} and standard deviation ${say(own.sd, 2)}; they ought to have ${say(truth.mean, 2)} and ${say(truth.sd, 2)}.`,
+    `${at} the ${sayCount(count)} particles have mean ${sayMean(own.mean)} and standard deviation ${say(own.sd, 2)}; they ought to have ${sayMean(truth.mean)} and ${say(truth.sd, 2)}.`,
   );
   said.push(`${sayShare(own.beyond)} of them lie beyond ±1, where ${sayShare(truth.beyond)} should.`);
   if (name === 'none') said.push(`The total variation to the law that they ought to have is ${say(own.distance, 2)}.`);

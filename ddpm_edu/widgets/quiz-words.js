@@ -1,6 +1,6 @@
 // What the quiz says: the symptom in numbers, the verdict, the score.  No DOM.
 
-import { sayShare } from './museum-words.js';
+import { sayMean, sayShare } from './museum-words.js';
 import { say, sayCount } from './words.js';
 
 /** A title at the start of a sentence. */
@@ -12,7 +12,7 @@ export function capital(text) {
 export function describeSymptom({ T, count, own, truth, middle, middleOught }) {
   if (!own) return `${sayCount(count)} particles are walking with a slip.`;
   return [
-    `One line is wrong. After T = ${sayCount(T)} steps the ${sayCount(count)} particles have mean ${say(own.mean, 2)} and standard deviation ${say(own.sd, 2)}; they ought to have ${say(truth.mean, 2)} and ${say(truth.sd, 2)}.`,
+    `One line is wrong. After T = ${sayCount(T)} steps the ${sayCount(count)} particles have mean ${sayMean(own.mean)} and standard deviation ${say(own.sd, 2)}; they ought to have ${say(truth.mean, 2)} and ${say(truth.sd, 2)}.`,
     `${sayShare(own.beyond)} of them lie beyond ±1, where ${sayShare(truth.beyond)} should, and the total variation to the law that they ought to have is ${say(own.distance, 2)}.`,
     `At half of the way, t = ${sayCount(Math.round(T / 2))}, their standard deviation is ${say(middle.sd, 2)} in place of ${say(middleOught, 2)}.`,
   ].join(' ');
