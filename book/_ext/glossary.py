@@ -126,9 +126,7 @@ def pattern(words: dict[str, Term]) -> re.Pattern[str]:
 def vocabulary(chapter: str = "") -> dict[str, Term]:
     """Every written form of every term that a chapter uses in the glossary's sense."""
     left_out = elsewhere().get(chapter, set())
-    return {
-        word: term for term in terms() for form in term.forms if form not in left_out for word in plurals(form)
-    }
+    return {word: term for term in terms() for form in term.forms if form not in left_out for word in plurals(form)}
 
 
 def key(text: str) -> str:
@@ -186,7 +184,12 @@ def link_terms(doctree: nodes.document, chapter: str, address: str) -> None:
         for start, stop, term in uses:
             pieces += [nodes.Text(whole[end:start])] if start > end else []
             link = nodes.reference(
-                "", "", nodes.Text(whole[start:stop]), internal=True, refuri=f"{address}#{term.anchor}", classes=["term-link"]
+                "",
+                "",
+                nodes.Text(whole[start:stop]),
+                internal=True,
+                refuri=f"{address}#{term.anchor}",
+                classes=["term-link"],
             )
             pieces.append(link)
             end = stop
@@ -281,7 +284,13 @@ def data() -> dict[str, Any]:
     """What symbols.js shows: of each letter sign, name, meaning, code, example; of each term name and meaning."""
     letters = {}
     for symbol in symbols.entries():
-        row = [symbols.in_html(symbol.latex), symbol.name, symbols.text_in_html(symbol.means), symbol.code, symbols.example(symbol)]
+        row = [
+            symbols.in_html(symbol.latex),
+            symbol.name,
+            symbols.text_in_html(symbol.means),
+            symbol.code,
+            symbols.example(symbol),
+        ]
         while not row[-1]:
             row.pop()
         letters[symbol.key] = row

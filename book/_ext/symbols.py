@@ -56,7 +56,7 @@ GREEK = {
     "Omega": "Ω",
 }
 ACCENTS = {r"\bar": "\u0304", r"\tilde": "\u0303", r"\hat": "\u0302"}
-FONTS = {r"\mathcal", r"\mathbb", r"\mathrm", r"\mathbf", r"\mathsf", r"\operatorname"}
+FONTS = {r"\mathcal", r"\mathbb", r"\mathrm", r"\mathbf", r"\mathsf", r"\mathtt", r"\operatorname"}
 SKIPPED = {r"\text", r"\label", r"\tag", r"\begin", r"\end", r"\class", r"\array"}
 TAKING = {r"\frac", r"\tfrac", r"\dfrac", r"\sqrt", "_", "^"}
 WIDTHS = {r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\biggl", r"\biggr"}
@@ -169,7 +169,9 @@ def read(path: Path = SOURCE) -> tuple[Symbol, ...]:
             if key in found:
                 raise SymbolError(f"{where} stands twice")
             if unknown := set(fields) - FIELDS:
-                raise SymbolError(f"{where}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(FIELDS))}")
+                raise SymbolError(
+                    f"{where}: unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(FIELDS))}"
+                )
             if missing := {"latex", "name", "means", "chapter"} - set(fields):
                 raise SymbolError(f"{where}: {', '.join(sorted(missing))} is missing")
             forms = tuple(canonical(form) for form in fields.get("forms", [fields["latex"]]))
@@ -457,7 +459,9 @@ def matches(latex: str, chapter: str = "", unknown: Callable[[str], None] | None
                 unknown(atom.base + (f"_{braced(atom.script)}" if atom.script else ""))
             continue
         symbol, end = known[form], atom.base_end
-        if indexed and (atom.script or atom.primes):  # a power stands above an index, so that it must be wrapped as well
+        if indexed and (
+            atom.script or atom.primes
+        ):  # a power stands above an index, so that it must be wrapped as well
             end = atom.end
             inside = (reader.place(atom.power_at[0]), reader.place(atom.power_at[1])) if atom.power else (0, 0)
         index = spoken(atom.script) if "_*" in form and atom.script != _index(symbol.latex) else ""
@@ -559,7 +563,11 @@ def _html(reader: _Reader, at: int, end: int | None, tight: bool = False) -> str
         elif sign in "+-" and not tight and parts and parts[-1][-1] not in "([{=,;| ":
             parts.append(f" {sign.replace('-', '−')} ")
         else:
-            parts.append({"-": "−", "'": "′", "=": " = ", "<": " &lt; ", ">": " &gt; ", ",": ", ", ";": "; "}.get(sign, html.escape(sign)))
+            parts.append(
+                {"-": "−", "'": "′", "=": " = ", "<": " &lt; ", ">": " &gt; ", ",": ", ", ";": "; "}.get(
+                    sign, html.escape(sign)
+                )
+            )
     return re.sub(r" {2,}", " ", "".join(parts)).strip()
 
 
