@@ -67,7 +67,7 @@ def answer(name: str, value: Any) -> Verdict:
     data = page_data(name)
     readings = [number] if without_sign is None else [number, without_sign]
     if any(abs(reading - data["answer"]) <= data["tolerance"] for reading in readings):
-        return Verdict(True, (f"Right. More exactly: {data['answer']:.4g}.", data["why"]))
+        return Verdict(True, (f"Right. More exactly: {_exactly(data['answer'])}.", data["why"]))
     hints = (_hint(data, reading) for reading in readings)
     return not_yet(next((hint for hint in hints if hint), _size(data["answer"], number)))
 
@@ -256,6 +256,10 @@ def _close(data: dict[str, Any], off: float) -> str:
     return (
         f"Close: you are off by {100 * off / abs(data['answer']):.2g} %, and {100 * data['relative']:.2g} % is asked."
     )
+
+
+def _exactly(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def _size(right: float, number: float) -> str:

@@ -1,5 +1,4 @@
-"""`check` judges a reader's function: it compares it with the right one on random inputs and looks for the smallest one
-on which it is wrong.
+"""`check` judges a reader's function: it runs it beside the right one, and looks for the smallest input on which it is wrong.
 
 Inputs are drawn and shrunk by hypothesis, always the same ones. All together takes well under two seconds: drawing ends, and
 so does shrinking, when the time is used up. What a function may do wrong beside being wrong (raising, looping, returning
@@ -42,9 +41,10 @@ a function is wrong in one place only."""
 FLOOR = 1e-3
 """Results below this are compared with its share, so that a rounding error beside an exact 0 does no harm."""
 
-
 Given = Mapping[str, Any]
+"""The arguments, by name."""
 Test = Callable[[Given], bool]
+"""Whether an input has some property."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,10 @@ class Trial:
     outcome: Outcome
     result: Any
     fault: Fault | None
+
+
+Attempt = Callable[[Given, float], Trial]
+"""Calls the function on an input, for so many seconds at most."""
 
 
 class Unfit(Exception):
@@ -94,29 +98,18 @@ def check(name: str, function: Any) -> Verdict:
         return not_yet(way)
     with Guard() as guard, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # The simplest input first, then those furthest from it: a slow function meets few, and they should tell something.
-        simplest, *others = inputs(name)
-        trials: list[Trial] = []
+        drawn = inputs(name)
         began = time.monotonic()
-        for given in [simplest, *reversed(others)]:
-            trials.append(_try(exercise, function, way, guard, given, CALL))
-            used = time.monotonic() - began
-            if trials[-1].outcome.endless or used > (TRYING if len(trials) >= FEWEST else ALL):
-                break
-            if len(trials) >= FEWEST and all(trial.outcome.error for trial in trials):
-                break
+        attempt = partial(_try, exercise, function, way, guard)
+        trials = _tried(drawn, attempt, began)
         wrong = [trial for trial in trials if trial.fault]
         if not wrong:
             return _right(exercise, len(trials))
         smallest = min(wrong, key=lambda trial: len(_inputs_typed(trial.given)))
         if not smallest.outcome.endless:
-
-            def attempt(given: Given) -> Trial:
-                return _try(exercise, function, way, guard, given, max(1e-3, ALL - (time.monotonic() - began)))
-
             smallest = _smallest(exercise, smallest, attempt, began + ALL)
-        says = next((slip.says for slip in exercise.slips if _is(exercise, slip.result, trials)), None)
-    return _verdict(exercise, way, smallest, trials, says)
+        slip = next((slip.says for slip in exercise.slips if _is(exercise, slip.result, trials)), None)
+    return _verdict(exercise, way, smallest, trials, slip)
 
 
 @cache
@@ -186,6 +179,23 @@ def _no_function(name: str, value: Any) -> str:
     if value is None:
         return f"You handed over `None`, not a function. {hint}"
     return f"You handed over {shown(value)}, which is not a function. {hint}"
+
+
+def _tried(drawn: tuple[Given, ...], attempt: Attempt, began: float) -> list[Trial]:
+    """What the function makes of the inputs, as many as there is time for.
+
+    The simplest comes first, then those furthest from it: a slow function meets few, and they should tell something.
+    """
+    trials: list[Trial] = []
+    for given in [drawn[0], *reversed(drawn[1:])]:
+        trials.append(attempt(given, CALL))
+        used = time.monotonic() - began
+        enough = len(trials) >= FEWEST
+        if trials[-1].outcome.endless or used > (TRYING if enough else ALL):
+            break
+        if enough and all(trial.outcome.error for trial in trials):
+            break
+    return trials
 
 
 def _try(exercise: Program, function: Any, way: _Way, guard: Guard, given: Given, seconds: float) -> Trial:
@@ -353,16 +363,17 @@ def _alike(exercise: Program, slip: Callable[..., Any], trial: Trial) -> bool:
         return False
 
 
-def _smallest(exercise: Program, first: Trial, attempt: Callable[[Given], Trial], until: float) -> Trial:
+def _smallest(exercise: Program, first: Trial, attempt: Attempt, until: float) -> Trial:
     """The trial with the smallest input that is wrong in the same way as `first`."""
     assert first.fault is not None
     kind, best = first.fault.kind, first
 
     def wrong(given: Given) -> bool:
         nonlocal best
-        if time.monotonic() > until:
+        left = until - time.monotonic()
+        if left <= 0:
             raise _Enough
-        trial = attempt(given)
+        trial = attempt(given, left)
         if trial.fault is None or trial.fault.kind != kind:
             return False
         best = trial

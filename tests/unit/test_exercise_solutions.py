@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 
-from ddpm_edu import exercises
+from ddpm_edu import configuration, diffusion, exercises, schedules, training, unet
 from ddpm_edu.equations import book
 from ddpm_edu.exercises import answers, checker, register
 from ddpm_edu.exercises.register import CHAPTERS, Prediction, Program
@@ -154,3 +155,83 @@ def test_every_exercise_that_is_no_prediction_has_one_solution():
     asked = sorted(block.label for block in PRINTED if block.kind == "exercise")
     assert asked == sorted(set(asked))
     assert asked == sorted(block.label for block in PRINTED if block.kind == "solution" and block.label in asked)
+
+
+def truth(name):
+    """The function that the register takes for right."""
+    return register.find(name).truth
+
+
+def test_the_time_embedding_is_the_networks():
+    for t in (1, 10, 999):
+        theirs = unet.time_embedding(torch.tensor([t]), 24)[0].numpy()
+        np.testing.assert_allclose(truth("time-embedding")(t, 24), theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_the_group_normalisation_is_torchs(groups):
+    x = np.random.default_rng(0).normal(size=(4, 3, 2))
+    theirs = torch.nn.functional.group_norm(torch.from_numpy(x)[None], groups)[0].numpy()
+    np.testing.assert_allclose(truth("group-norm")(x, groups), theirs, rtol=1e-9)
+
+
+def test_every_step_is_equally_likely():
+    steps = [truth("even-times")((k + 0.5) / 1000, 10) for k in range(1000)]
+    assert np.bincount(steps).tolist() == [0] + [100] * 10
+
+
+def test_the_moving_average_is_torchs():
+    weights, keep = np.array([1.0, 4.0, -2.0, 0.5]), 0.9
+    layer = torch.nn.Linear(1, 1, bias=False).double()
+    averaged = torch.optim.swa_utils.AveragedModel(layer, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(keep))
+    for weight in weights:
+        torch.nn.init.constant_(layer.weight, weight)
+        averaged.update_parameters(layer)
+    assert truth("moving-average")(weights, keep) == pytest.approx(averaged.module.weight.item(), rel=1e-12)
+
+
+def test_the_learning_rate_is_the_trainers():
+    config = configuration.override(configuration.preset("tiny"), steps=20, warmup=5)
+    for step in range(20):
+        assert truth("rate-factor")(step, 20, 5) == pytest.approx(training.rate_factor(step, config), rel=1e-12)
+
+
+def test_the_whole_walk_is_the_samplers():
+    rng = np.random.default_rng(1)
+    beta, v, z = np.array([0.0, 0.1, 0.3, 0.2, 0.4]), 0.25, rng.standard_normal(5)
+    schedule = schedules.from_betas(beta[1:])
+
+    def eps_theta(x_t, t):
+        kept = schedule.alpha_bar[t]
+        return (1 - kept) ** 0.5 * x_t / (1 + kept * (v - 1))
+
+    x = np.array([1.7])
+    for t in range(4, 0, -1):
+        x = diffusion.mean_from_eps(x, eps_theta(x, t), t, schedule) + (t > 1) * beta[t] ** 0.5 * z[t]
+    assert truth("whole-walk")(1.7, z, beta, v) == pytest.approx(x.item(), rel=1e-9)
+
+
+def test_the_clipped_noise_says_the_clipped_digit():
+    schedule = schedules.linear(10, 0.1, 0.3)
+    x_t, eps = np.array([2.5, -0.3, 0.4]), np.array([-1.0, 0.2, 2.0])
+    before = diffusion.x_0_from_eps(x_t, eps, 4, schedule)
+    after = diffusion.x_0_from_eps(x_t, truth("clipped-eps")(x_t, eps, schedule.alpha_bar[4]), 4, schedule)
+    assert np.abs(before).max() > 1 > np.abs(before).min()
+    np.testing.assert_allclose(after, np.clip(before, -1, 1), rtol=1e-12)
+
+
+def test_the_counted_block_and_the_clock_are_right():
+    config = unet.UNetConfig()
+    assert register.find("block-parameters").answer == unet.parameter_count(unet.ResidualBlock(24, 48, 96, config))
+    steps = register.find("slowest-clock").answer
+    one, other = unet.time_embedding(torch.tensor([0, round(steps)]), 24)[:, [11, 23]]
+    torch.testing.assert_close(one, other, atol=1e-3, rtol=0)
+
+
+def test_half_of_the_start_is_forgotten_and_the_widest_sigmas_are_these():
+    steps = round(register.find("average-half-life").answer)
+    assert truth("moving-average")(np.append(1.0, np.zeros(steps)), 0.999) == pytest.approx(0.5, abs=0.001)
+    schedule = schedules.linear()
+    assert register.find("two-sigmas").answer == pytest.approx(
+        (schedule.beta[2:] / schedule.beta_tilde[2:]).max() ** 0.5
+    )

@@ -659,6 +659,12 @@ def test_a_confusion_beside_the_answer_is_left_out():
     assert {round(each["value"], 3) for each in confusions} == {-1, 100, 0.01, 0, 2.303, 0.434, 1.443, 0.693}
 
 
+def test_large_numbers_are_written_out():
+    register.predict("made-up-large", lambda: 41856, [Slip("No.", 3)], absolute=0.5, why="It is.")
+    assert "More exactly: 41856." in str(exercises.answer("made-up-large", "41 856"))
+    assert "Close: you are off by 1, and no more than 0.5 is asked." in str(exercises.answer("made-up-large", 41857))
+
+
 def test_bad_names_are_explained_to_predictions_too():
     assert "did you mean 'made-up-share'?" in str(exercises.answer("made-up-shar", 1))
     assert "in quotation marks" in str(exercises.answer(0.3, "made-up-share"))
