@@ -160,6 +160,11 @@ def article(chapter: Chapter, names: set[str], html: Path, folder: Path) -> tupl
     for admonition in text.select(".dropdown"):
         admonition["class"] = [name for name in admonition["class"] if name != "dropdown"]
     _rename(text, chapter, names, html, folder)
+    for section in text.select("section[id]"):  # a section may begin at the end of a page and its heading on the next
+        heading = section.find(["h1", "h2", "h3", "h4"], recursive=False)
+        if isinstance(heading, Tag) and not heading.get("id"):
+            heading["id"] = section["id"]
+            del section["id"]
     return text, _solutions(chapter.soup, text)
 
 
@@ -259,7 +264,7 @@ def assemble(html: Path, folder: Path, names: list[str] | None = None) -> str:
             part = chapter.part
             contents.append(f'<li class="part">{escape(part)}</li>')
         text, solutions = article(chapter, known, html, folder)
-        sections = [(str(s["id"]), _one(s, "h2").get_text()) for s in text.select("section[id]:has(> h2)")]
+        sections = [(str(heading["id"]), heading.get_text()) for heading in text.select("h2[id]")]
         contents += [_line("chapter", chapter.name, chapter.heading)]
         contents += [_line("section", target, title) for target, title in sections]
         body.append(
@@ -464,7 +469,7 @@ FREEZE = """async () => {
     picture.style.height = 'auto';
     if (0.9 * natural > COLUMN) (picture.closest('figure') || picture).classList.add('wide');
   }
-  return document.querySelectorAll('mjx-merror').length;
+  return document.querySelectorAll('mjx-merror, article .math.notranslate:not(:has(mjx-container))').length;
 }"""
 
 
