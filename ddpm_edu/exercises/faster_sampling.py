@@ -28,7 +28,7 @@ predict(
             lambda: 1 - math.sqrt(_CONSTANT.alpha_bar[50]),
         ),
     ],
-    why="The merged α is 0.98⁵⁰, about e^−1, and β is 1 minus that. The β of small steps may nearly be added, those of long ones not.",
+    why="The merged α is 0.98⁵⁰, about e⁻¹, and β is 1 minus that. The β of small steps may nearly be added, those of long ones not.",
 )
 
 

@@ -62,7 +62,7 @@ predict(
     lambda: special.expit(-2),
     [
         Slip(
-            "That is the ratio of signal to noise, e^−2. The share of the signal in the whole is ratio/(1 + ratio).",
+            "That is the ratio of signal to noise, e⁻². The share of the signal in the whole is ratio/(1 + ratio).",
             lambda: math.exp(-2),
         ),
         Slip(
@@ -71,7 +71,7 @@ predict(
         ),
         Slip("You raised 10 to the power −2. Nats belong to e.", lambda: 10**-2 / (1 + 10**-2)),
     ],
-    why="The ratio is e^−2, about 0.135, and of 1.135 parts in all 0.135 are signal. So ᾱ_t = SNR_t/(1 + SNR_t).",
+    why="The ratio is e⁻², about 0.135, and of 1.135 parts in all 0.135 are signal. So ᾱ_t = SNR_t/(1 + SNR_t).",
 )
 
 program(
