@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,7 +175,9 @@ def test_the_contents_name_the_right_pages(printed: PdfReader, staged: Page) -> 
     )
     assert len(rows) > 12
     for title, number in rows:
-        text = re.sub(r"\s+", "", printed.pages[int(number) - 1].extract_text())
+        text = unicodedata.normalize(
+            "NFKC", re.sub(r"\s+", "", printed.pages[int(number) - 1].extract_text())
+        )  # ﬁ → fi
         words = re.sub(r"\s+", "", re.sub(r"[^\x20-\x7e]", " ", title).rsplit("  ", 1)[-1])
         assert words[-12:] in text, (title, number)
 
