@@ -24,6 +24,7 @@ MODULES = (
     "objective",
     "distances",
     "ideal",
+    "slips",
 )
 ALSO = {"training.Trainer.step"}  # the training step; the rest of its module is files and bookkeeping
 
