@@ -78,7 +78,7 @@ def read(text: str) -> tuple[Term, ...]:
         meaning = " ".join(line.strip() for line in entry["meaning"].splitlines())
         chapter = CHAPTER.search(meaning)
         if not chapter:
-            raise ValueError(f"glossary.md: {forms[0]!r} must end with 'First in {{doc}}`chapter`.'")
+            raise ValueError(f"glossary.md: {forms[0]!r} must end with 'Explained in {{doc}}`chapter`.'")
         for form in forms:
             if form in owners:
                 raise ValueError(f"glossary.md: {form!r} is in the entries of {owners[form]!r} and {forms[0]!r}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -518,7 +519,7 @@ def whole(latex: str, chapter: str = "") -> Symbol | None:
 
 def in_html(latex: str) -> str:
     """A short formula as HTML without a script: letters, indices, fractions in a line. Raises SymbolError otherwise."""
-    return _html(_Reader(latex), 0, None)
+    return unicodedata.normalize("NFC", _html(_Reader(latex), 0, None))
 
 
 def _html(reader: _Reader, at: int, end: int | None, tight: bool = False) -> str:

@@ -12,6 +12,9 @@
   const LETTER = 'mjx-math .sy';
   const LINK = 'a.term-link, a.symbol-link';
 
+  /** The chapter, without what stands around it. */
+  const text = () => document.querySelector('article, [role="main"]') || document.body;
+
   const html = (tag, attributes, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -172,7 +175,7 @@
 
   /** The next or the last formula on the page that can be seen, those in lines of text included. */
   const neighbour = (formula, step) => {
-    const all = [...document.querySelectorAll(`article ${FORMULA}`)].filter(
+    const all = [...text().querySelectorAll(FORMULA)].filter(
       (each) => each === formula || (each.querySelector('.sy') && !each.closest('a') && each.getClientRects().length),
     );
     return all[all.indexOf(formula) + step];
@@ -223,7 +226,7 @@
 
   const begin = () => {
     document.body.append(note, spoken);
-    document.querySelectorAll(`article ${FORMULA}[display="true"]`).forEach((formula) => prepare(formula, '0'));
+    text().querySelectorAll(`${FORMULA}[display="true"]`).forEach((formula) => prepare(formula, '0'));
   };
 
   window.ddpmSymbols = { show, hide };
