@@ -6,11 +6,14 @@ import json
 import re
 from pathlib import Path
 
+import exercises
 import pages
 import pytest
 import twins
 import yaml
 from bs4 import Tag
+
+from ddpm_edu import exercises as checked
 
 BOOK = twins.read_book()
 
@@ -144,6 +147,15 @@ def test_every_exercise_is_listed_with_a_link() -> None:
     }
     assert {f"{entry.chapter}.html#{entry.label}" for entry in BOOK.exercises} <= links
     assert len(page.select("ul.all-exercises > li")) == len(BOOK.exercises)
+
+
+def test_every_prediction_is_judged_by_what_the_register_says() -> None:
+    found = {}
+    for path in pages.chapters():
+        for data in pages.soup(path).select("div.predict script.predict-data"):
+            found[data.find_parent("div", id=True)["id"].removeprefix("ex-")] = json.loads(data.text)
+    wanted = [entry.name for entry in BOOK.exercises if entry.kind == "predict"]
+    assert found == {name: exercises.page_data(checked.page_data(name)) for name in wanted}
 
 
 def test_every_numbered_equation_says_how_it_was_checked() -> None:

@@ -576,3 +576,23 @@ def test_an_unknown_name_and_a_program_are_refused(tmp_path: Path) -> None:
             ).build()
             answers.page_data.cache_clear()
         assert ("no exercise called" if name == "none-such" else "asks for a function") in warnings.getvalue()
+
+
+@pytest.mark.parametrize("look", [{}, {"dark": True}, {"width": 360}], ids=["light", "dark", "phone"])
+def test_in_the_built_book(visit: Callable[..., Visit], book: Path, look: dict[str, object]) -> None:
+    """On a chapter's page, and from there on the page that lists them all, opened as files."""
+    page = visit(book / "notation.html", ready=".predict-row", **look).page
+    page.evaluate("MathJax.startup.promise")
+    assert type_in(page, str(0.8**4), "notation-index").startswith("Right.")
+    assert "variance" in type_in(page, "0.282", "notation-density")
+    page.locator("#ex-notation-shift").get_by_role("checkbox").check()
+    options = {"runOnly": ["wcag2a", "wcag2aa", "best-practice"], "preload": False}
+    found = Axe().run(page, context="#exercises", options=options).response["violations"]
+    assert [violation["id"] for violation in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.goto((book / "exercises.html").as_uri())
+    page.locator("#progress-notation-index .exercise-state", has_text="✓ right").wait_for()
+    assert page.locator(".exercise-total").inner_text().startswith("2 of ")
+    found = Axe().run(page, context="article", options=options).response["violations"]
+    assert [violation["id"] for violation in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
