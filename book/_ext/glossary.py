@@ -26,7 +26,7 @@ from sphinx.util.docutils import SphinxDirective
 SOURCE = Path(__file__).resolve().parents[1] / "glossary.md"
 GLOSSARY, NOTATION = "book/glossary", "book/notation"
 ENTRY = re.compile(r"^(?P<forms>\S.*)\n: +(?P<meaning>.+(?:\n  .+)*)", re.MULTILINE)
-CHAPTER = re.compile(r"\s*First in \{doc\}`(?P<chapter>[\w-]+)`\.$")
+CHAPTER = re.compile(r"\s*Explained in \{doc\}`(?P<chapter>[\w-]+)`\.$")
 ELSEWHERE = re.compile(r"^% elsewhere (?P<chapter>[\w-]+): (?P<words>.+)$", re.MULTILINE)
 # No link is made inside these: headings, captions, links, code, what is typed or clicked, and the lists of words themselves.
 CLOSED: tuple[type[nodes.Node], ...] = (

@@ -144,7 +144,7 @@ def test_a_word_with_another_sense_is_left_alone() -> None:
     [
         ("word\n: What it is.\n", "must end with"),
         (
-            "word\n: It.\n  Explained in {doc}`posterior`.\n\nother, word\n: It.\n  First in {doc}`posterior`.\n",
+            "word\n: It.\n  Explained in {doc}`posterior`.\n\nother, word\n: It.\n  Explained in {doc}`posterior`.\n",
             "entries of",
         ),
     ],
