@@ -270,6 +270,8 @@ def _numbers(value: Any, size: int) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
+    except OverflowError:
+        raise Unfit("nan", "Your function returns a number with more digits than a float can hold.") from None
     except Exception:
         rows = isinstance(value, (list, tuple)) and len({np.shape(row) for row in value}) > 1
         why = "a list whose rows differ in length" if rows else f"a `{kind}`"

@@ -316,6 +316,7 @@ class Odd:
         (lambda x: x**0.5 * x**1.5, "complex numbers"),
         (lambda x: np.sqrt(np.float64(x)) ** 4, "`nan` (not a number) where `1` is expected"),
         (lambda x: np.float64(x * x) / (x != 1), "an infinite number where `1` is expected"),
+        (lambda x: 10**400, "a number with more digits than a float can hold"),
         (lambda x: [0.0] * 10**6, "returns 1000000 values, where 1 value is expected"),
         (lambda x: np.zeros(10**6), "returns an array of shape `(1000000,)`, where 1 value is expected"),
         (lambda x: "a" * 10**6, "returns the text `'aaa"),
