@@ -407,7 +407,7 @@
       count.textContent =
         `${solved.length} of ${names.length} done` +
         (shown ? `, ${shown} of them with the answer shown` : '') +
-        (quiz.length ? `. In the bug museum's quiz: ${right} right` : '') +
+        (quiz.length ? `. In the bug museum’s quiz: ${right} right` : '') +
         '.';
     });
   };

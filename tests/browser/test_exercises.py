@@ -507,7 +507,7 @@ def test_a_quiz_keeps_its_results_too(context: BrowserContext, folder: Path) -> 
         page.evaluate(send, detail)
     assert set(stored(page)) == {"museum-3"}
     assert page.evaluate("[ddpmProgress.get('museum-3').tries, ddpmProgress.get('museum-9')]") == [2, None]
-    other.locator(".exercise-total", has_text="0 of 5 done. In the bug museum's quiz: 1 right.").wait_for()
+    other.locator(".exercise-total", has_text="0 of 5 done. In the bug museum’s quiz: 1 right.").wait_for()
     page.evaluate(
         "document.addEventListener('ddpm:progress-changed', () => { window.heard = ddpmProgress.get('museum-3') })"
     )
