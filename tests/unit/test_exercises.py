@@ -543,6 +543,7 @@ REFUSED = {
     "1/2/3": "no number that I can read",
     "/": "no number that I can read",
     "%": "no number that I can read",
+    "30 %%": "no number that I can read",
     "1,000": "can be read in two ways: type `1000` or `1.000`",
     "1/0": "divides by 0",
     "nan": "not a finite number",
