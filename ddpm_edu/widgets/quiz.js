@@ -102,7 +102,7 @@ function render({ model, el }) {
   const showButton = button('Show which it is', reveal);
   const nextButton = button('Next', () => go((state.question % questions.length) + 1));
   const score = html('span', { class: 'chips-label' }, '');
-  const verdict = html('div', { class: 'verdict', role: 'status' });
+  const verdict = html('div', { class: 'outcome', role: 'status' });
   const code = codeBeside(differenceOf);
 
   // ------------------------------------------------------------------------------------------------------- the figures

@@ -286,7 +286,7 @@ def answer(quiz: Visit, name: str) -> None:
 
 def verdict(quiz: Visit) -> str:
     quiz.settle()
-    return quiz.widget.locator(".verdict").inner_text().replace("\u00a0", " ")
+    return quiz.widget.locator(".outcome").inner_text().replace("\u00a0", " ")
 
 
 def test_a_wrong_pick_is_drawn_beside_the_symptom(quiz: Visit, mathematics: Page) -> None:
