@@ -383,6 +383,16 @@ def test_two_tabs(context: BrowserContext, folder: Path) -> None:
     assert not root(one).locator(".predict-why").is_visible()
 
 
+def test_nothing_is_written_over_that_was_not_heard_of(open_page: Callable[..., Page]) -> None:
+    """A tab that slept, and so missed what another one wrote, reads again before it writes."""
+    page = open_page()
+    type_in(page, "5")
+    other = {"version": 1, "exercises": {"proof": {"kind": "prove", "state": "done", "tries": 0}}}
+    page.evaluate("([key, text]) => localStorage.setItem(key, text)", [KEY, json.dumps(other)])
+    page.get_by_role("checkbox", name="Done: Exercise 1.4").check()
+    assert set(stored(page)) == {"proof", "code"}
+
+
 def test_the_list(open_page: Callable[..., Page]) -> None:
     page = open_page("exercises")
     assert page.locator("h2").evaluate_all("all => all.map(h => h.firstChild.textContent)") == ["First", "Second"]
@@ -593,6 +603,8 @@ def test_in_the_built_book(visit: Callable[..., Visit], book: Path, look: dict[s
     page.goto((book / "exercises.html").as_uri())
     page.locator("#progress-notation-index .exercise-state", has_text="✓ right").wait_for()
     assert page.locator(".exercise-total").inner_text().startswith("2 of ")
-    found = Axe().run(page, context=":is(.exercise-progress, #exercises-notation)", options=options).response["violations"]
+    found = (
+        Axe().run(page, context=":is(.exercise-progress, #exercises-notation)", options=options).response["violations"]
+    )
     assert [violation["id"] for violation in found] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
