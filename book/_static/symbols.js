@@ -226,6 +226,7 @@
 
   const begin = () => {
     document.body.append(note, spoken);
+    for (const link of document.querySelectorAll('a.symbol-link')) link.setAttribute('aria-label', about(link)?.name ?? '');
     text().querySelectorAll(`${FORMULA}[display="true"]`).forEach((formula) => prepare(formula, '0'));
   };
 
