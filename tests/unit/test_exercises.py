@@ -390,6 +390,20 @@ def test_warnings_are_neither_shown_nor_raised():
     assert warnings.filters == before
 
 
+def test_a_call_keeps_the_beginning_of_what_is_printed_and_no_warning():
+    def talks():
+        for _ in range(1000):
+            print("and so on")
+        warnings.warn("careful", stacklevel=1)
+        return 3
+
+    with calls.Guard() as guard:
+        outcome = guard.run(talks, 1)
+    assert outcome.value == 3
+    assert outcome.printed.startswith("and so on\nand so on\n")
+    assert len(outcome.printed) == calls.KEPT
+
+
 @pytest.mark.parametrize("value", [4.0, None, "my_function", np.zeros(3)])
 def test_what_is_no_function_is_refused(value):
     assert "without parentheses behind it: `exercises.check('made-up-square', my_function)`" in said(
