@@ -55,6 +55,7 @@ FIGURE_DPI = 110
 _PICTURE = re.compile(
     r'(<img\b(?:(?!srcset)[^>])*?) src="([^"]*_images/)([^"/]+\.png)"((?: style="width: \d+px; height: \d+px;")?)'
 )
+_LINK_TO_PICTURE = re.compile(r'(<a [^>]*image-reference[^>]*href="[^"]*_images/([^"/]+))\.png"')
 _FORMULA = re.compile(
     r'([(\[“‘]?)((?:<a class="[^"]*symbol-link[^>]*>)?<span class="math notranslate nohighlight">.*?</span>(?:</a>)?)'
     r"([,.;:!?)\]”’]*)",
@@ -267,12 +268,15 @@ def offer_two_sizes(page: str, sizes: dict[str, tuple[int, int]]) -> str:
         if name not in sizes:
             return found[0]
         width, height = sizes[name]
-        finer = f"{folder}{name.removesuffix('.png')}-2x.png"
+        fine = f"{folder}{name.removesuffix('.png')}-2x.png"
         return (
-            f'{found[1]} width="{width}" height="{height}" srcset="{folder}{name} 1x, {finer} 2x" src="{folder}{name}"'
+            f'{found[1]} width="{width}" height="{height}" srcset="{folder}{name} 1x, {fine} 2x" src="{folder}{name}"'
         )
 
-    return _PICTURE.sub(both, page)
+    def finer(found: re.Match[str]) -> str:
+        return f'{found[1]}-2x.png"' if f"{found[2]}.png" in sizes else found[0]
+
+    return _LINK_TO_PICTURE.sub(finer, _PICTURE.sub(both, page))
 
 
 def _finish(app: Sphinx, exception: Exception | None) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import build
 import checked_equations
 import page
 import pytest
+import yaml
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
@@ -63,6 +65,50 @@ def test_a_stop_stays_beside_its_formula() -> None:
     formula = r'<span class="math notranslate nohighlight">\(t\)</span>'
     assert page.trim(f"at ({formula}), then") == f'at <span class="unbroken">({formula}),</span> then'
     assert page.trim(f"at {formula} then") == f"at {formula} then"
+
+
+@pytest.mark.parametrize(("dots", "size"), [(220, (20, 11)), (110, None), (None, None)])
+def test_a_picture_of_two_pixels_for_one_is_offered_in_two_sizes(
+    tmp_path: Path, dots: int | None, size: tuple[int, int] | None
+) -> None:
+    path = tmp_path / "a.png"
+    drawn = Image.new("RGBA", (40, 22), (0, 114, 178, 255))
+    drawn.paste((255, 255, 255, 255), (20, 0, 40, 22))
+    drawn.save(path, dpi=(dots, dots) if dots else None)
+    assert page.two_sizes(path) == size
+    fine = tmp_path / "a-2x.png"
+    assert fine.exists() is (size is not None)
+    with Image.open(path) as plain:
+        assert plain.size == (size or (40, 22))
+        assert plain.getpixel((0, 0)) == (0, 114, 178, 255)
+    if size:
+        with Image.open(fine) as finer:
+            assert finer.size == (40, 22)
+
+
+def test_a_page_names_both_sizes_and_leads_to_the_finer() -> None:
+    known = '<a class="image-reference" href="../_images/a.png"><img alt="A." src="../_images/a.png" style="width: 9px; height: 5px;" /></a>'
+    other = '<a class="image-reference" href="../_images/b.png"><img alt="B." src="../_images/b.png" /></a>'
+    text = page.offer_two_sizes(known + other, {"a.png": (9, 5)})
+    assert text == (
+        '<a class="image-reference" href="../_images/a-2x.png"><img alt="A." width="9" height="5" '
+        'srcset="../_images/a.png 1x, ../_images/a-2x.png 2x" src="../_images/a.png" /></a>' + other
+    )
+    assert page.offer_two_sizes(text, {"a.png": (9, 5)}) == text
+
+
+def test_the_footer_s_link_fills_in_the_form() -> None:
+    """Each field that it names is one of the form's."""
+    address = page.report_link("https://example.org/book/", "book/posterior", "7. A & B: αβ?")
+    parts = urlsplit(address)
+    fields = {name: value for name, (value,) in parse_qs(parts.query, strict_parsing=True).items()}
+    assert address.startswith("https://example.org/book/issues/new?")
+    assert fields.pop("template") == "erratum.yml"
+    assert fields.pop("title") == "Erratum: 7. A & B: αβ?"
+    assert fields == {"page": "book/posterior.html", "version": page.version_line()}
+    form = yaml.safe_load((build.ROOT / ".github" / "ISSUE_TEMPLATE" / "erratum.yml").read_text("utf8"))
+    assert set(fields) < {part["id"] for part in form["body"] if "id" in part}
+    assert re.fullmatch(r"Version \d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d(, commit [0-9a-f]{7,})?\)", page.version_line())
 
 
 def test_a_picture_is_lightened_and_looks_the_same(tmp_path: Path) -> None:
