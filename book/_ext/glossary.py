@@ -25,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 
 SOURCE = Path(__file__).resolve().parents[1] / "glossary.md"
 GLOSSARY, NOTATION = "book/glossary", "book/notation"
+LIST = "book/exercises"  # first sentences of the chapters; nothing is used there for the first time
 ENTRY = re.compile(r"^(?P<forms>\S.*)\n: +(?P<meaning>.+(?:\n  .+)*)", re.MULTILINE)
 CHAPTER = re.compile(r"\s*Explained in \{doc\}`(?P<chapter>[\w-]+)`\.$")
 ELSEWHERE = re.compile(r"^% elsewhere (?P<chapter>[\w-]+): (?P<words>.+)$", re.MULTILINE)
@@ -216,7 +217,7 @@ def _link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     chapter = docname.removeprefix("book/")
     alone = "book/index" not in app.env.found_docs  # one chapter, built for a look
     for target, link in ((GLOSSARY, link_terms), (NOTATION, link_symbols)):
-        if docname not in {GLOSSARY, target} and (alone or target in app.env.found_docs):
+        if docname not in {GLOSSARY, LIST, target} and (alone or target in app.env.found_docs):
             link(doctree, chapter, app.builder.get_relative_uri(docname, target))
 
 
