@@ -140,7 +140,7 @@ def test_a_chapter_has_at_least_four_exercises_of_three_kinds(chapter):
     kinds = {
         "predict" if block.kind == "predict" else "program" if block.label in programs else "prove" for block in own
     }
-    assert {"predict", "prove"} <= kinds or {"predict", "program"} <= kinds, f"{name} has only {kinds}"
+    assert kinds == {"predict", "prove", "program"}, f"{name} has only {kinds}"
 
 
 def test_the_chapters_print_what_the_register_knows_and_no_more():
