@@ -246,7 +246,7 @@ class SymbolTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """The table, its rows named so that a link can lead there."""
         self.env.note_dependency(str(symbols.SOURCE))
-        holder = nodes.container("", classes=["symbol-table"])
+        holder = nodes.container("", classes=["symbol-table", "no-terms"])
         text = StringList(symbols.markdown_table().splitlines(), source=self.env.docname)
         self.state.nested_parse(text, self.content_offset, holder)
         rows = [row for body in holder.findall(nodes.tbody) for row in body.findall(nodes.row)]
