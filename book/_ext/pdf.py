@@ -174,7 +174,11 @@ def _name_the_file(soup: BeautifulSoup, code: Tag) -> None:
     name.string = _one(code, ".caption-text").get_text().strip()
     line = _with_class(soup, "p", "folded-code")
     line.extend(["The code stands in ", name, "."])
-    code.replace_with(line)
+    before = code.find_previous_sibling()
+    if isinstance(before, Tag) and str(before) == str(line):
+        code.decompose()  # the line stands there already, for the code before
+    else:
+        code.replace_with(line)
 
 
 def _rename(text: Tag, chapter: Chapter, names: set[str], html: Path, folder: Path) -> None:
@@ -397,6 +401,13 @@ FREEZE = """async () => {
       calm = now === last && !place.querySelector('[data-state=running], [data-state=loading]') ? calm + 1 : 0;
       last = now;
     }
+    // Halfway through their walk the digits show most: what the network is given, and what it sees in that.
+    const step = place.querySelector('[data-state=done]') && [...place.querySelectorAll('.slider')].find((slider) => slider.querySelector('.symbol')?.textContent === 'k');
+    if (step) {
+      step.querySelector('input.typed').value = '20';
+      for (const event of ['input', 'change']) step.querySelector('input.typed').dispatchEvent(new Event(event, { bubbles: true }));
+      await wait(1000);
+    }
   }
   scrollTo(0, 0);
   document.querySelectorAll('.widget-place').forEach((place, number) => {
@@ -415,7 +426,7 @@ FREEZE = """async () => {
       picture.src = canvas.toDataURL();
       picture.alt = canvas.getAttribute('aria-label') || '';
       picture.className = canvas.className + ' photograph';
-      picture.style.width = canvas.getBoundingClientRect().width + 'px';
+      picture.style.width = canvas.clientWidth + 'px';
       canvas.replaceWith(picture);
     }
     for (const term of place.querySelectorAll('button.term')) {
