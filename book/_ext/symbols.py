@@ -92,6 +92,7 @@ SIGNS = {
     r"\%": "%",
 }
 ALPHABETS = {r"\mathcal": {"N": "𝒩"}, r"\mathbb": {"E": "𝔼"}}
+MANY = {"exercises"}  # pages that repeat formulas of many chapters: a letter that has two meanings is left alone there
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
 LETTER = re.compile(r"[A-Za-z]")
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -214,6 +215,9 @@ def table(chapter: str) -> dict[str, Symbol]:
                     raise SymbolError(f"{form} is both {mine[form].key} and {symbol.key} in {chapter or 'the book'}")
                 mine[form] = symbol
         known |= mine
+    if chapter in MANY:
+        confined_forms = {form for symbol in entries() if symbol.only for form in symbol.forms}
+        known = {form: symbol for form, symbol in known.items() if form not in confined_forms}
     return known
 
 
