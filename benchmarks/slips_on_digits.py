@@ -29,8 +29,8 @@ from PIL import Image
 from ddpm_edu import data, diffusion, likelihood, plotting, record, schedules, slips
 
 FOLDER = Path(__file__).resolve().parents[1] / "runs" / "slips"
-N = 24  # digits a row
-TOGETHER = 24  # of them drawn at once
+N = 256  # digits a row
+TOGETHER = 64  # of them drawn at once
 STEPS = 100
 VARIANCE = "beta_tilde"
 DIGITS, GROUPS, REPEATS = 200, 4, 10  # test digits in a group, groups, and questions about each digit: for the bits
