@@ -302,7 +302,7 @@ def _times_table(app: Sphinx, number: Any) -> nodes.Node:
                 f"<td>{needed.reading}</td><td>{needed.exercises}</td></tr>"
             )
     table = (
-        '<div class="pst-scrollable-table-container"><table class="table reading-times"><thead><tr><th></th><th scope="col">chapter</th>'
+        '<div class="pst-scrollable-table-container"><table class="table reading-times"><thead><tr><td></td><th scope="col">chapter</th>'
         '<th scope="col">minutes</th><th scope="col">and for the exercises</th></tr></thead><tbody>'
         + "".join(rows)
         + f'</tbody><tfoot><tr><td></td><th scope="row">together</th><td>{hours(total.reading)}</td>'
