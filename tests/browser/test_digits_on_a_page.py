@@ -59,9 +59,10 @@ def reach(page: Visit, name: str) -> Visit:
 
 
 def drawn(page: Visit) -> Visit:
-    """Presses and waits for the end."""
+    """Presses and waits for the end, which may come before the page has said that it draws: a row of digits is added."""
+    page.page.evaluate("document.querySelectorAll('.rows li').forEach(row => { row.dataset.seen = ''; })")
     press(page)
-    page.page.wait_for_selector(".ddpm:not([data-state=done])")
+    page.page.wait_for_selector(".rows li:not([data-seen])", state="attached")
     return reach(page, "done")
 
 
