@@ -248,7 +248,7 @@ def test_an_alarm_set_earlier_rings_later():
 
 
 def test_without_signals_a_thread_does_the_same():
-    texts = []
+    texts, before = [], threading.active_count()
 
     def work():
         texts.append(str(exercises.check("made-up-square", lambda x: x**2)))
@@ -263,7 +263,7 @@ def test_without_signals_a_thread_does_the_same():
     assert "was stopped" in texts[1]
     assert "`ZeroDivisionError: division by zero` in line 1" in texts[2]
     time.sleep(0.1)
-    assert threading.active_count() == 1, "the endless function still runs"
+    assert threading.active_count() == before, "the endless function still runs"
 
 
 def raises(error):
@@ -440,7 +440,15 @@ def said_of_names(name, function):
     return str(verdict)
 
 
-def test_ctrl_c_still_works():
+@pytest.fixture
+def interruptible():
+    """What a shell starts in the background ignores Ctrl-C; here it must not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_still_works(interruptible):
     with pytest.raises(KeyboardInterrupt):
         exercises.check("made-up-square", raises(KeyboardInterrupt()))
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
