@@ -318,6 +318,31 @@ export function followPageMath(root) {
   return () => document.fonts.removeEventListener('loadingdone', look);
 }
 
+/** A player that takes `state.t` from T down to 0 in three seconds, however many steps that is; what plays it says so. */
+export function walkPlayer({ root, state, setT, playButton, announce }) {
+  let owed = 0;
+  const run = player({
+    root,
+    isReduced: reducedMotion,
+    advance: (ticksDue) => {
+      owed += (ticksDue * state.T) / 150;
+      const whole = Math.floor(owed);
+      owed -= whole;
+      if (whole > 0) setT(state.t - whole);
+      return state.t > 0;
+    },
+    changed: (playing) => {
+      setText(playButton, playing ? 'Pause' : 'Play');
+      announce();
+    },
+  });
+  const play = (on) => {
+    if (on && state.t <= 0) setT(state.T);
+    run.set(on);
+  };
+  return { run, play };
+}
+
 /** True when the reader asks for less motion. */
 export function reducedMotion() {
   return window.matchMedia('(prefers-reduced-motion: reduce)').matches;

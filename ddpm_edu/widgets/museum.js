@@ -1,7 +1,7 @@
 // The museum of slips in the page: choose one, and watch what it does to the sampler, beside the line of code.
 
 import { html, perFrame, setAttribute, setText, whenIdle } from './drawing.js';
-import { chips, followPageMath, numbersTable, player, prose, reducedMotion, slider } from './controls.js';
+import { chips, followPageMath, numbersTable, prose, slider, walkPlayer } from './controls.js';
 import { Crowd, sharesApart, spreadsOfTruth, truthAt } from './crowd.js';
 import { keepState, sentenceUnder } from './keeper.js';
 import { MUSEUM_LIMITS, MUSEUM_STOPS, museumEntries, museumFrom, strengthIn } from './museum-state.js';
@@ -116,26 +116,7 @@ function render({ model, el }) {
   );
   el.append(outer);
 
-  const run = player({
-    root: outer,
-    isReduced: reducedMotion,
-    advance: (ticksDue) => {
-      owed += (ticksDue * state.T) / 150;
-      const whole = Math.floor(owed);
-      owed -= whole;
-      if (whole > 0) setT(state.t - whole);
-      return state.t > 0;
-    },
-    changed: (playing) => {
-      setText(playButton, playing ? 'Pause' : 'Play');
-      words.announce();
-    },
-  });
-  let owed = 0;
-  const play = (on) => {
-    if (on && state.t <= 0) setT(state.T);
-    run.set(on);
-  };
+  const { run, play } = walkPlayer({ root: outer, state, setT, playButton, announce: words.announce });
 
   // -------------------------------------------------------------------------------------------------------- the walking
 

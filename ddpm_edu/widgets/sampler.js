@@ -2,7 +2,7 @@
 
 import { barsFigure } from './bars.js';
 import { Axis, areaPath, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenIdle } from './drawing.js';
-import { chips, followPageMath, italic, lights, numbersTable, player, prose, reducedMotion, root, slider, sub, term } from './controls.js';
+import { chips, followPageMath, italic, lights, numbersTable, prose, root, slider, sub, term, walkPlayer } from './controls.js';
 import { countInto, makeHistogram } from './histogram.js';
 import { keepState, sentenceUnder } from './keeper.js';
 import { logDensity } from './noisy-bars.js';
@@ -187,27 +187,7 @@ function render({ model, el }) {
     update();
   });
 
-  const run = player({
-    root: outer,
-    isReduced: reducedMotion,
-    // all the way in three seconds, however many steps it has
-    advance: (ticksDue) => {
-      owed += (ticksDue * state.T) / 150;
-      const whole = Math.floor(owed);
-      owed -= whole;
-      if (whole > 0) setT(state.t - whole);
-      return state.t > 0;
-    },
-    changed: (playing) => {
-      setText(playButton, playing ? 'Pause' : 'Play');
-      words.announce();
-    },
-  });
-  let owed = 0;
-  const play = (on) => {
-    if (on && state.t <= 0) setT(state.T);
-    run.set(on);
-  };
+  const { run, play } = walkPlayer({ root: outer, state, setT, playButton, announce: words.announce });
 
   // --------------------------------------------------------------------------------------------------------- the walks
 
