@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import build
 import checked_equations
+import numpy as np
 import page
 import pytest
 import yaml
@@ -76,25 +77,29 @@ def test_a_picture_of_two_pixels_for_one_is_offered_in_two_sizes(
     drawn.paste((255, 255, 255, 255), (20, 0, 40, 22))
     drawn.save(path, dpi=(dots, dots) if dots else None)
     assert page.two_sizes(path) == size
-    fine = tmp_path / "a-2x.png"
+    assert not path.exists()
+    fine = tmp_path / "a-2x.webp"
     assert fine.exists() is (size is not None)
-    with Image.open(path) as plain:
+    with Image.open(tmp_path / "a.webp") as plain:
         assert plain.size == (size or (40, 22))
-        assert plain.getpixel((0, 0)) == (0, 114, 178, 255)
+        assert plain.convert("RGBA").getpixel((0, 0)) == (0, 114, 178, 255)
     if size:
         with Image.open(fine) as finer:
             assert finer.size == (40, 22)
 
 
 def test_a_page_names_both_sizes_and_leads_to_the_finer() -> None:
-    known = '<a class="image-reference" href="../_images/a.png"><img alt="A." src="../_images/a.png" style="width: 9px; height: 5px;" /></a>'
-    other = '<a class="image-reference" href="../_images/b.png"><img alt="B." src="../_images/b.png" /></a>'
-    text = page.offer_two_sizes(known + other, {"a.png": (9, 5)})
+    both = '<a class="image-reference" href="../_images/a.png"><img alt="A." src="../_images/a.png" style="width: 9px; height: 5px;" /></a>'
+    one = '<a class="image-reference" href="../_images/b.png"><img alt="B." src="../_images/b.png" style="width: 9px; height: 5px;" /></a>'
+    other = '<a class="image-reference" href="../_images/c.png"><img alt="C." src="../_images/c.png" /></a>'
+    text = page.offer_two_sizes(both + one + other, {"a.png": (9, 5), "b.png": None})
     assert text == (
-        '<a class="image-reference" href="../_images/a-2x.png"><img alt="A." width="9" height="5" '
-        'srcset="../_images/a.png 1x, ../_images/a-2x.png 2x" src="../_images/a.png" /></a>' + other
+        '<a class="image-reference" href="../_images/a-2x.webp"><img alt="A." width="9" height="5" '
+        'srcset="../_images/a.webp 1x, ../_images/a-2x.webp 2x" src="../_images/a.webp" /></a>'
+        + one.replace(".png", ".webp")
+        + other
     )
-    assert page.offer_two_sizes(text, {"a.png": (9, 5)}) == text
+    assert page.offer_two_sizes(text, {"a.png": (9, 5), "b.png": None}) == text
 
 
 def test_the_footer_s_link_fills_in_the_form() -> None:
@@ -114,12 +119,23 @@ def test_the_footer_s_link_fills_in_the_form() -> None:
 def test_a_picture_is_lightened_and_looks_the_same(tmp_path: Path) -> None:
     picture = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
     picture.putpixel((3, 5), (0, 114, 178, 255))
-    picture.save(tmp_path / "a.png")
-    page.lighten(tmp_path / "a.png")
-    light = Image.open(tmp_path / "a.png")
-    assert light.mode == "P"
-    assert light.convert("RGBA").getpixel((3, 5)) == (0, 114, 178, 255)
-    assert light.convert("RGBA").getpixel((0, 0))[3] == 0
+    page.lighten(picture, tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as image:
+        light = image.convert("RGBA")
+    assert light.getpixel((3, 5)) == (0, 114, 178, 255)
+    assert light.getpixel((0, 0))[3] == 0
+
+
+def test_greys_stay_within_half_a_step_of_sixteen(tmp_path: Path) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    page.lighten(Image.fromarray(ramp), tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as image:
+        light = np.asarray(image.convert("RGB")).astype(int)
+    assert (light == light[..., :1]).all()
+    assert len(np.unique(light)) == 16
+    assert abs(light[..., 0] - ramp).max() <= 8
+    assert light.min() == 0
+    assert light.max() == 255
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ PAGES = (
     "posterior",
     "ddpm-in-one-dimension",
     "bug-museum",
+    "which-slip",
     "index",
 )
 LOOKS: dict[str, dict[str, object]] = {"light": {}, "dark": {"dark": True}, "phone": {"width": 390}}
