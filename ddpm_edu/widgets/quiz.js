@@ -93,7 +93,7 @@ function render({ model, el }) {
   // ------------------------------------------------------------------------------------------------------ the controls
 
   const steps = questions.map((_, i) => html('button', { type: 'button', class: 'chip', onclick: () => go(i + 1) }, String(i + 1)));
-  const progress = html('div', { class: 'progress', role: 'group', 'aria-label': 'Questions', 'data-control': 'question' }, ...steps);
+  const progress = html('div', { class: 'question-row', role: 'group', 'aria-label': 'Questions', 'data-control': 'question' }, ...steps);
   const group = uniqueId('answers');
   const options = html('div', {});
   const asked = html('fieldset', { 'data-control': 'answers', 'data-stays': '' }, html('legend', {}, 'Which slip is it?'), options);

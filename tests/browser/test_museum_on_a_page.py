@@ -333,7 +333,7 @@ def test_showing_counts_as_shown(quiz: Visit, mathematics: Page) -> None:
     assert "0 of 13 right; 1 shown; 12 to go." in quiz.widget.inner_text()
     assert quiz.page.evaluate("window.told.at(-1)")["state"] == "shown"
     assert quiz.page.evaluate("window.told.at(-1)")["name"] == f"museum-{slip}"
-    assert quiz.widget.locator(".progress .chip").first.get_attribute("aria-label") == "Question 1, shown"
+    assert quiz.widget.locator(".question-row .chip").first.get_attribute("aria-label") == "Question 1, shown"
     for name in ("Check", "Show which it is"):
         assert quiz.widget.get_by_role("button", name=name).is_disabled()
 
