@@ -1,6 +1,6 @@
 // The museum of slips in the page: choose one, and watch what it does to the sampler, beside the line of code.
 
-import { html, perFrame, setAttribute, setText, whenIdle } from './drawing.js';
+import { html, setText } from './drawing.js';
 import { chips, followPageMath, numbersTable, prose, slider, walkPlayer } from './controls.js';
 import { Crowd, sharesApart, spreadsOfTruth, truthAt } from './crowd.js';
 import { keepState, sentenceUnder } from './keeper.js';
@@ -9,6 +9,7 @@ import { describeMuseum, differenceOf, sayShare } from './museum-words.js';
 import { key } from './plot.js';
 import { codeBeside, countsFigure, spreadsFigure, waysFigure } from './slip-figures.js';
 import { HOOKS } from './slips.js';
+import { stage } from './stage.js';
 import { clamp, stops } from './state.js';
 import { say, sayCount, sayExactly } from './words.js';
 
@@ -122,7 +123,6 @@ function render({ model, el }) {
 
   let crowds = null; // with the slip, and without it
   let made = '';
-  let visible = true;
   const prepare = () => {
     const strength = strengthIn(exhibitOf(state.slip), state.strength);
     const wanted = JSON.stringify([state.slip, state.T, strength, state.seed]);
@@ -142,13 +142,9 @@ function render({ model, el }) {
 
   let shapedFor = 0;
   let entered = '';
-  let sized = false;
-  const draw = () => {
-    if (!sized) return;
-    asked = false;
+  const draw = (visible) => {
     prepare();
-    if (visible && work(crowds.own.done < SHOWN ? 4 : 0.5)) labour();
-    paintedAt = performance.now();
+    const more = visible && work(crowds.own.done < SHOWN ? 4 : 0.5);
     const { T, t, slip } = state;
     const exhibit = exhibitOf(slip);
     if (shapedFor !== T) {
@@ -198,42 +194,20 @@ function render({ model, el }) {
       ['the same without the slip', other ? say(other.distance) : '–'],
     ]);
     kept.save();
+    return more;
   };
 
-  const redraw = perFrame(draw);
-  let asked = false;
-  let paintedAt = 0;
-  const update = () => {
-    asked = true;
-    redraw();
-  };
-  const labour = whenIdle(() => {
-    if (!visible || asked) return; // the next drawing starts it again
+  const { update, stop } = stage(outer, [ways, counts, spreads], draw, (late) => {
     const more = work(SLICE);
-    if (!more || performance.now() > paintedAt + 250) update();
-    if (more) labour();
+    if (!more || late) update();
+    return more;
   });
-  const resize = new ResizeObserver(() => {
-    setAttribute(outer, 'data-columns', outer.clientWidth >= 640 ? '2' : '1');
-    for (const one of [ways, counts, spreads]) one.resize();
-    sized = true;
-    draw();
-  });
-  resize.observe(outer);
-  const sight = new IntersectionObserver((entries) => {
-    visible = entries[entries.length - 1].isIntersecting;
-    if (visible) update();
-  });
-  sight.observe(outer);
   const unfollow = followPageMath(outer);
 
   return () => {
     unfollow();
     run.stop();
-    resize.disconnect();
-    sight.disconnect();
-    redraw.cancel();
-    labour.cancel();
+    stop();
     words.announce.cancel();
     kept.stop();
   };

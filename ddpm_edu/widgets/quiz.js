@@ -1,6 +1,6 @@
 // A quiz on the museum: here is a symptom, worked out by the slipped sampler; which slip is it?
 
-import { html, perFrame, setAttribute, setText, whenIdle } from './drawing.js';
+import { html, setAttribute, setText } from './drawing.js';
 import { followPageMath, numbersTable, prose, uniqueId } from './controls.js';
 import { Crowd, sharesApart, spreadsOfTruth, truthAt } from './crowd.js';
 import { keepState, sentenceUnder } from './keeper.js';
@@ -10,6 +10,7 @@ import { key } from './plot.js';
 import { QUIZ_LIMITS, QUIZ_T, questionsOf, quizEntries, quizFrom } from './quiz-state.js';
 import { capital, describeOther, describeScore, describeSymptom } from './quiz-words.js';
 import { codeBeside, countsFigure, spreadsFigure } from './slip-figures.js';
+import { stage } from './stage.js';
 import { clamp } from './state.js';
 import { say, sayCount } from './words.js';
 
@@ -141,7 +142,6 @@ function render({ model, el }) {
 
   const crowds = new Map(); // of this question: its own, and those that were picked
   let made = '';
-  let visible = true;
   const crowdOf = (name) => {
     if (!crowds.has(name)) {
       crowds.set(name, new Crowd({ name, T: QUIZ_T, strength: strengthIn(exhibitOf(name), null), seed: current().noise, count: COUNT }));
@@ -204,16 +204,12 @@ function render({ model, el }) {
   };
   const distanceOf = (crowd) => sharesApart(crowd.sharesAt(0), truthAt(crowd.T, 0).shares);
 
-  let sized = false;
-  const draw = () => {
-    if (!sized) return;
-    waiting = false;
+  const draw = (visible) => {
     prepare();
     const { slip } = current();
     const crowd = crowdOf(slip);
     const other = compared ? crowdOf(compared) : null;
-    if (visible && work(0.5)) labour();
-    paintedAt = performance.now();
+    const more = visible && work(0.5);
     const { T } = crowd;
     const middle = Math.round(T / 2);
     const truth = truthAt(T, 0);
@@ -259,20 +255,13 @@ function render({ model, el }) {
       ['the same as it ought to be', say(wanted[middle])],
     ]);
     kept.save();
+    return more;
   };
 
-  const redraw = perFrame(draw);
-  let waiting = false;
-  let paintedAt = 0;
-  const update = () => {
-    waiting = true;
-    redraw();
-  };
-  const labour = whenIdle(() => {
-    if (!visible || waiting) return; // the next drawing starts it again
+  const { update, stop } = stage(outer, [counts, spreads], draw, (late) => {
     const more = work(SLICE);
-    if (!more || performance.now() > paintedAt + 250) update();
-    if (more) labour();
+    if (!more || late) update();
+    return more;
   });
   const readAgain = () => {
     remember();
@@ -282,28 +271,13 @@ function render({ model, el }) {
   remember();
   document.addEventListener('ddpm:progress-changed', readAgain);
   window.addEventListener('load', readAgain);
-  const resize = new ResizeObserver(() => {
-    setAttribute(outer, 'data-columns', outer.clientWidth >= 640 ? '2' : '1');
-    for (const one of [counts, spreads]) one.resize();
-    sized = true;
-    draw();
-  });
-  resize.observe(outer);
-  const sight = new IntersectionObserver((entries) => {
-    visible = entries[entries.length - 1].isIntersecting;
-    if (visible) update();
-  });
-  sight.observe(outer);
   const unfollow = followPageMath(outer);
 
   return () => {
     unfollow();
     document.removeEventListener('ddpm:progress-changed', readAgain);
     window.removeEventListener('load', readAgain);
-    resize.disconnect();
-    sight.disconnect();
-    redraw.cancel();
-    labour.cancel();
+    stop();
     words.announce.cancel();
     kept.stop();
   };

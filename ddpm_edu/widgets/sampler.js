@@ -1,7 +1,7 @@
 // The whole algorithm in the page: particles walk back from N(0, 1) to the reader's histogram, with the exact score.
 
 import { barsFigure } from './bars.js';
-import { Axis, areaPath, html, linePath, linear, logarithmic, perFrame, setAttribute, setText, svg, ticks, whenIdle } from './drawing.js';
+import { Axis, areaPath, html, linePath, linear, logarithmic, setAttribute, setText, svg, ticks } from './drawing.js';
 import { chips, followPageMath, italic, lights, numbersTable, prose, root, slider, sub, term, walkPlayer } from './controls.js';
 import { countInto, makeHistogram } from './histogram.js';
 import { keepState, sentenceUnder } from './keeper.js';
@@ -11,6 +11,7 @@ import { drags, key, place, plotBox } from './plot.js';
 import { FRESH, PARTICLE_STOPS, SAMPLER_KINDS, SAMPLER_LIMITS, STEP_STOPS, samplerEntries, samplerFrom } from './sampler-state.js';
 import { describeSampler } from './sampler-words.js';
 import { RANGE, STARTS, sameHeights, startNamed, validHeights } from './starts.js';
+import { stage } from './stage.js';
 import { clamp, stops } from './state.js';
 import { binnedDistance, distanceSpread, expectedDistance, noiseOf, planWalk, stepBack, walkBack } from './walking-back.js';
 import { say, sayCount, sayExactly } from './words.js';
@@ -200,7 +201,6 @@ function render({ model, el }) {
   let next = 0; // the first particle whose walk is not up to date
   let done = 0; // particles that have a walk, up to date or not
   let version = 0; // counts changes of what is drawn
-  let visible = true;
   const tries = new Map(); // T → distance at the end, for the schedule and noise that are set
   let attempt = null; // a walk for the curve of T, under way
 
@@ -276,14 +276,13 @@ function render({ model, el }) {
 
   let shapedFor = 0;
   let finished = false;
-  let sized = false;
+  let coloured = false;
   let drawTries = () => {};
-  const draw = () => {
-    if (!sized) return;
-    asked = false;
+  const draw = (visible) => {
+    if (!coloured) walks.recolour();
+    coloured = true;
     prepare();
-    if (visible && work(0.2)) labour();
-    paintedAt = performance.now();
+    const more = visible && work(0.2);
     const { T, t, particles } = state;
     finished = next === particles;
     const distance = finished ? tries.get(T) : null;
@@ -334,6 +333,7 @@ function render({ model, el }) {
       ['the same for true draws, on average', say(floor)],
     ]);
     kept.save();
+    return more;
   };
 
   /** The particles' ends, counted on the bars and drawn over them, at the same area. */
@@ -375,36 +375,15 @@ function render({ model, el }) {
     return { ...step, t: now, from: x };
   };
 
-  const redraw = perFrame(draw);
-  let asked = false;
-  let paintedAt = 0;
-  const update = () => {
-    asked = true;
-    redraw();
-  };
   // the walking goes on when nothing else happens; what it found is drawn at its milestones
-  const labour = whenIdle(() => {
-    if (!visible || asked) return; // the next drawing starts it again
+  const { update, stop } = stage(outer, [walks, bars, law, steps], draw, (late) => {
     const [drawnTo, triesBefore] = [Math.min(next, SHOWN), tries.size];
     const more = work(SLICE);
     const ended = next === size.particles;
-    if ((ended && !finished) || (drawnTo < SHOWN && next >= SHOWN) || (!ended && performance.now() > paintedAt + 250)) update();
+    if ((ended && !finished) || (drawnTo < SHOWN && next >= SHOWN) || (!ended && late)) update();
     else if (tries.size > triesBefore) drawTries();
-    if (more) labour();
+    return more;
   });
-  const resize = new ResizeObserver(() => {
-    setAttribute(outer, 'data-columns', outer.clientWidth >= 640 ? '2' : '1');
-    for (const figure of [walks, bars, law, steps]) figure.resize();
-    if (!sized) walks.recolour();
-    sized = true;
-    draw();
-  });
-  resize.observe(outer);
-  const sight = new IntersectionObserver((entries) => {
-    visible = entries[entries.length - 1].isIntersecting;
-    if (visible) update();
-  });
-  sight.observe(outer);
   // the canvas takes its colours from the page's theme
   const recolour = () => {
     walks.recolour();
@@ -419,12 +398,9 @@ function render({ model, el }) {
   return () => {
     unfollow();
     run.stop();
-    resize.disconnect();
-    sight.disconnect();
+    stop();
     theme.disconnect();
     scheme.removeEventListener('change', recolour);
-    redraw.cancel();
-    labour.cancel();
     words.announce.cancel();
     kept.stop();
   };
