@@ -30,3 +30,25 @@
   };
   matchMedia('print').addEventListener('change', follow);
 })();
+
+// The theme's list of contents covers the margin; it steps back while a listing that reaches into the margin is in sight.
+(() => {
+  const start = () => {
+    const contents = document.querySelector(".bd-sidebar-secondary");
+    if (!contents) return;
+    const inSight = new Set();
+    const sight = new IntersectionObserver(
+      (entries) => {
+        const edge = contents.getBoundingClientRect().left;
+        for (const { target, isIntersecting, boundingClientRect } of entries) {
+          inSight[isIntersecting && boundingClientRect.right > edge ? "add" : "delete"](target);
+        }
+        document.body.classList.toggle("listing-in-sight", inSight.size > 0);
+      },
+      { rootMargin: "0px 0px -33% 0px" },
+    );
+    for (const listing of document.querySelectorAll(".bd-article .literal-block-wrapper")) sight.observe(listing);
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
