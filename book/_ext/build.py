@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import yaml
 from jupyter_book.sphinx import build_sphinx
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
 from sphinx.util.console import nocolor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +80,22 @@ def quiet_kernels(build: Path) -> None:
     os.environ["IPYTHONDIR"] = str(profile.parent)
 
 
+def run_chapters(build: Path) -> None:
+    """Run the chapters that the cache does not know, as many at once as there are processors.
+
+    Jupyter Book, which would run them one after another, then finds their outputs. A chapter that fails is not kept:
+    Jupyter Book comes to it again, and says what is wrong.
+    """
+    cache = get_cache(build / ".jupyter_cache")
+    texts = {str(path): path.read_text("utf8") for path in sorted((ROOT / "book").glob("*.md"))}
+    chapters = [path for path, text in texts.items() if "{code-cell}" in text and "execution_mode: force" not in text]
+    for chapter in chapters:
+        cache.add_nb_to_project(chapter, read_data={"type": "plugin", "name": "myst_nb_md"})
+    quiet = logging.getLogger("chapters")
+    quiet.setLevel(logging.CRITICAL)
+    load_executor("local-parallel", cache, quiet).run_and_cache(filter_uris=chapters, timeout=1800)
+
+
 def run_jupyter_book(build: Path, toc: Path, strict: bool) -> int:
     """Run Jupyter Book over the whole table of contents and return its exit status."""
     result = build_sphinx(
@@ -127,6 +146,7 @@ def main() -> int:
     if not chapter:
         build_wheel(html / "downloads")
         copy_notebooks(html / "notebooks")
+        run_chapters(build)
     status = run_jupyter_book(build, toc, strict=not chapter)
     seconds = round(time.monotonic() - start, 1)
     if not chapter:
