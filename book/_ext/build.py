@@ -138,7 +138,10 @@ def main() -> int:
         nocolor()
     quiet_kernels(build)
     if empty_stale_cache(build):
-        print("Every chapter is run now; the next build runs only those whose code has changed.", flush=True)
+        print(
+            "Every chapter is run now, for some minutes; the next build runs only those whose code has changed.",
+            flush=True,
+        )
     html = build / "html"
     printed = [path.name for path in sorted((html / "downloads").glob("*.pdf"))]
     for stale in (html, build / "jupyter_execute"):

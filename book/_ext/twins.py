@@ -38,6 +38,7 @@ ADMONITIONS = {"note": "Note", "tip": "Tip", "warning": "Warning", "important": 
 UNWALKED = {"math", "literalinclude", "bibliography", "code-block", "derivation"}
 ROLE = re.compile(r"\{(?P<name>[a-z][\w:.-]*)\}`(?P<text>[^`]+)`")
 TARGETED = re.compile(r"^(?P<text>.*?)\s*<(?P<target>[^<>]+)>$", re.DOTALL)
+ASKS = re.compile(r"\?$|\b(Write|Show|Derive|Find|Prove|Solve|Repeat|[Ss]how that)\b")
 LEFTOVER = re.compile(r"^[\s>]*(?:`{3,}|~{3,}|:{3,})\s*\{|\{[a-z][\w:.-]*\}`|^\([\w-]+\)=\s*$|^:{3,}\s*$", re.MULTILINE)
 SETUP = """\
 # In Colab this cell installs the book's package. Anywhere else it does nothing.
@@ -115,7 +116,7 @@ def split_options(body: str) -> tuple[dict[str, str], str]:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise of the book: `opening` is its first sentence, in Markdown, and `kind` predict, prove or program."""
+    """An exercise of the book: `opening` is its question, in Markdown, and `kind` predict, prove or program."""
 
     label: str
     chapter: str
@@ -132,6 +133,13 @@ class Exercise:
 def kind(label: str) -> str:
     """Whether an exercise that is no prediction asks for a program, which can be checked, or for a proof."""
     return "program" if label.removeprefix("ex-") in register.names() else "prove"
+
+
+def opening(text: str) -> str:
+    """An exercise up to the sentence that asks for something; the book's sources have a sentence a line."""
+    lines = text.strip().partition("\n\n")[0].split("\n")
+    asking = next((at for at, line in enumerate(lines) if ASKS.search(line)), 0)
+    return " ".join(lines[: asking + 1])
 
 
 @dataclass
@@ -200,8 +208,7 @@ def read_book(root: Path = ROOT) -> Book:
                     number("exercise", label or f"{name}-{counters['exercise', section]}", name, section)
                     if label:
                         form = "predict" if block.name == "predict" else kind(label)
-                        opening = block.text.strip().partition("\n")[0]
-                        book.exercises.append(Exercise(label, name, form, book.numbers[label], opening))
+                        book.exercises.append(Exercise(label, name, form, book.numbers[label], opening(block.text)))
     return book
 
 

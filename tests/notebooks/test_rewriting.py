@@ -280,3 +280,16 @@ def test_outputs_are_kept_for_the_same_code_and_for_no_other() -> None:
     assert fresh.cells[0].source == "New."
     with pytest.raises(twins.TwinError, match="must be run"):
         twins.keep_outputs(notebook("print(2)", "New."), stored)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("How many?\nGive two digits.\n\nMore.", "How many?"),
+        ("A chain has 9 steps.\nIt is short.\nHow short?\nGuess.", "A chain has 9 steps. It is short. How short?"),
+        ("You find 2.\nWrite `f`.\nCheck it.", "You find 2. Write `f`."),
+        ("Try it.\nThen again.\n\nWhy?", "Try it."),
+    ],
+)
+def test_an_exercise_is_listed_up_to_its_question(text: str, expected: str) -> None:
+    assert twins.opening(text) == expected

@@ -109,3 +109,9 @@ def test_the_setup_cell_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_every_twin_begins_with_the_setup_cell(name: str) -> None:
     assert load(name).cells[0].source == twins.setup_cell(BOOK.config)
+
+
+def test_the_list_of_exercises_says_what_each_asks() -> None:
+    silent = [exercise.number for exercise in BOOK.exercises if not twins.ASKS.search(exercise.opening)]
+    assert len(BOOK.exercises) >= 85
+    assert silent == []
