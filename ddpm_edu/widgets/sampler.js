@@ -284,7 +284,7 @@ function render({ model, el }) {
     prepare();
     const more = visible && work(0.2);
     const { T, t, particles } = state;
-    finished = next === particles;
+    finished = next === particles && tries.has(T);
     const distance = finished ? tries.get(T) : null;
     const floor = expectedDistance(histogram, particles);
     if (shapedFor !== T) {

@@ -305,3 +305,24 @@ def test_a_wrong_trait_is_named(name: str, value: object, message: str) -> None:
     with pytest.raises(traitlets.TraitError) as error:
         widgets.Sampler(**{name: value})
     assert str(error.value) == message
+
+
+def test_the_last_walk_may_use_up_the_time(visit: Callable[..., Visit], harness: Callable[..., Path]) -> None:
+    """On a slow machine all have walked before their distance is known; it is then not shown, instead of as NaN."""
+    page = visit(harness(widgets.Sampler(T=5, particles=20)))
+    page.page.evaluate("() => { let now = performance.now(); performance.now = () => (now += 1000); }")
+    for particles in (10, 11, 12, 13):
+        broken = page.page.evaluate(
+            """async particles => {
+                location.hash = `#sampler.T=${particles}&sampler.n=${particles}`;
+                let broken = 0;
+                for (let frame = 0; frame < 60; frame += 1) {
+                    await new Promise(requestAnimationFrame);
+                    broken += /NaN|undefined/.test(document.querySelector('.ddpm').innerText);
+                }
+                return broken;
+            }""",
+            particles,
+        )
+        assert broken == 0
+        assert page.numbers()["walked so far"] == str(particles)
