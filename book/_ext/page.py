@@ -243,8 +243,8 @@ def lighten(image: Image.Image, path: Path) -> None:
     The middle grey is one of the 17: between two of them, a flat ground would be broken into grain.
     """
     image = image.convert("RGBA")
-    colours = image.getcolors(256) or [(1, (0, 0, 1, 0))]
-    if all(red == green == blue and alpha == 255 for _, (red, green, blue, alpha) in colours):  # type: ignore[misc]
+    red, green, blue, alpha = (channel.tobytes() for channel in image.split())
+    if red == green == blue and set(alpha) == {255}:
         few = image.convert("L").point([min(16 * round(level / 16), 255) for level in range(256)])
     else:
         few = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGBA")

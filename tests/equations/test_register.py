@@ -37,10 +37,14 @@ def test_every_numbered_equation_of_the_book_is_checked() -> None:
 
 
 def test_run_all_is_the_same_every_time_and_fast() -> None:
+    """Within five seconds, or on a slow processor in the time of 1.3e8 turns of a loop."""
     first = equations.run_all()
     start = time.process_time()
+    sum(i * i for i in range(10**7))
+    loop = time.process_time() - start
+    start = time.process_time()
     again = equations.run_all()
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < max(5, 13 * loop)
     assert again == first
 
 
